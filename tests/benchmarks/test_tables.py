@@ -1,6 +1,7 @@
 """Test the scores and the page of the benchmark of tables."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tables import known_work, metadata
 from tables_conditions import Rows, fill_iteratively
 from tables_data import Table, is_selected
 from tables_encoding import decode_rows, encode_rows, fit_modes
+from tables_limits import page as limits_page
+from tables_limits import run_measured
 from tables_page import page
 from tables_scores import Scorer
 
@@ -158,6 +161,25 @@ def test_the_imputer_sees_dates(tmp_path: Path) -> None:
     holes[:, 2] = True
     filled = fill_iteratively(rows, rows.test, holes)
     assert np.corrcoef(filled["price"], rows.test["price"])[0, 1] > 0.95
+
+
+def test_memory_is_that_of_the_process() -> None:
+    """Also where it was freed before the end."""
+    for size in (20, 400):
+        seconds, peak = run_measured([sys.executable, "-c", f"b'x' * ({size} << 20)"])
+        assert seconds > 0
+        assert size / 1024 < peak < size / 1024 + 0.15
+    with pytest.raises(subprocess.CalledProcessError):
+        run_measured([sys.executable, "-c", "raise SystemExit(2)"])
+
+
+def test_page_of_limits() -> None:
+    row = {"title": "5 rows", "examples": 5_120, "cpu_seconds": 10.0, "peak_gib": 4.5, "findings": []}
+    scores = {"exact_copies": {"value": 0.25, "floor": 0.001}}
+    text = limits_page({"a": row, "b": row | {"peak_gib": 1.0, "findings": ["memorization"], "scores": scores}})
+    assert "| 5 rows | 5,120 | 10 | 4.50 GiB | no | none |" in text
+    assert "| 1.00 GiB | yes | memorization |" in text
+    assert "- exact_copies: 0.25 (0.001)" in text
 
 
 def test_the_split_is_fixed() -> None:
