@@ -11,8 +11,9 @@ FOLDER is that of benchmarks/tables.py, whose runs of Zerosum are used.
 - *Missing cells*: a fifth of the cells of up to 4,000 test rows are removed at random and filled by `zerosum apply`, by
   the median or the most frequent category of the training rows, and by scikit-learn's IterativeImputer with its
   defaults, fitted to 20,000 training rows with as many holes; it sees a column for each category but the first, and
-  fills numbers alone. Errors of numbers are root mean squares in
-  standard deviations of the training rows; of categories, the fraction that is right.
+  fills numbers alone. Dates have no holes: `zerosum apply` gets them as they are, and IterativeImputer as seconds.
+  Errors of numbers are root mean squares in standard deviations of the training rows; of categories, the fraction that
+  is right.
 
 Results go to benchmarks/tables_conditions.json, the page to benchmarks/tables_conditions.md.
 """
@@ -53,13 +54,18 @@ class Rows:
 
     table: Table
     train: pd.DataFrame
+    """Without columns of dates, as `test`."""
     test: pd.DataFrame
+    train_dates: pd.DataFrame
+    """The columns of dates as seconds since 1970, as `test_dates`."""
+    test_dates: pd.DataFrame
 
     @classmethod
     def read(cls, table: Table, folder: Path) -> Rows:
-        """Read both files, without columns of dates."""
+        """Read both files."""
         frames = [pd.read_csv(table.path(folder, part)) for part in ("train", "test")]
-        return cls(table, *(frame.drop(columns=list(table.dates)) for frame in frames))
+        others = (frame.drop(columns=list(table.dates)) for frame in frames)
+        return cls(table, *others, *(seconds_of_dates(table, frame) for frame in frames))
 
     @cached_property
     def categories(self) -> list[str]:
@@ -81,6 +87,13 @@ class Rows:
                 edges, frame[name], side="right"))}) for frame in (first, second))  # fmt: skip
         shares = [frame[name].value_counts(normalize=True, dropna=False) for frame in (first, second)]
         return float(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
+
+
+def seconds_of_dates(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of dates of rows as seconds since 1970, NaN where one is missing."""
+    dates = {name: pd.to_datetime(frame[name], format=form) for name, form in table.dates.items()}
+    seconds = {name: (column - pd.Timestamp(1970, 1, 1)).dt.total_seconds() for name, column in dates.items()}
+    return pd.DataFrame(seconds, index=frame.index)
 
 
 def choose_wishes(rows: Rows) -> list[dict[str, str]]:
@@ -138,7 +151,8 @@ def fill_iteratively(rows: Rows, test: pd.DataFrame, holes: NDArray[np.bool_]) -
     train = rows.train[test.columns].head(FITTED)
     train_holes = np.random.default_rng(1).random(train.shape) < HOLES
     both = pd.concat([train.mask(train_holes), test.mask(holes)], ignore_index=True)
-    values = encode(rows, both)
+    dates = pd.concat([rows.train_dates.head(FITTED), rows.test_dates.head(len(test))], ignore_index=True)
+    values = pd.concat([encode(rows, both), dates], axis=1)
     mean, deviation = values.mean(), values.std().clip(lower=1e-9)
     scaled = ((values - mean) / deviation).to_numpy()
     filled = IterativeImputer(random_state=0).fit(scaled[: len(train)]).transform(scaled[len(train) :])

@@ -1,6 +1,7 @@
 """Test the scores and the page of the benchmark of tables."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from tables import known_work, metadata
+from tables_conditions import Rows, fill_iteratively
 from tables_data import Table, is_selected
 from tables_encoding import decode_rows, encode_rows, fit_modes
+from tables_limits import page as limits_page
+from tables_limits import run_measured
 from tables_page import page
 from tables_scores import Scorer
 
@@ -127,6 +131,55 @@ def test_page(scorer: Scorer, folder: Path) -> None:
     assert "Peers: sdv 2.0.0." in text
     assert "| tvae | 2 | 6 (5 to 7) | 0." in text
     assert "| tvae | 1 of 2 | 0 of 2 | 0 of 2 | 0 of 2 | 1 of 2 |" in text
+
+
+def test_targets_are_of_the_median(scorer: Scorer, folder: Path) -> None:
+    """Two of three seeds reach it, or one of three."""
+    scores = scorer.score(TABLE.path(folder, "test"))
+    seeds = {str(seed): {"cpu_seconds": 5.0, "scores": scores | {"tstr_auc": auc, "dcr": 0.1, "holdout_dcr": 0.2}}
+             for seed, auc in enumerate((0.9, 0.965, 0.97))}  # fmt: skip
+    text = page({"insurance": {"zerosum": seeds, "tvae": seeds}})
+    assert "| insurance | TSTR AUC | at least 0.965 | 0.965 | 3 | yes |" in text
+    assert "| insurance | C2ST | at most 0.6 |" in text
+    assert "| insurance | DCR median | at least 0.2 | 0.1 | 3 | no |" in text
+    assert "| nearest-training share | at most 0.52 | 0 | 3 | yes |" in text
+    seeds["1"]["scores"]["tstr_auc"] = 0.96
+    assert "| TSTR AUC | at least 0.965 | 0.96 | 3 | no |" in page({"insurance": {"zerosum": seeds}})
+    assert "at least" not in page({"insurance": {"tvae": seeds}})
+
+
+def test_the_imputer_sees_dates(tmp_path: Path) -> None:
+    """A price that is known from the date alone."""
+    for seed, part in enumerate(("train", "test")):
+        frame = shop(300, seed)
+        days = (pd.to_datetime(frame["day"], format="%d/%m/%Y") - pd.Timestamp(2024, 1, 1)).dt.days
+        frame.assign(price=days + 0.001 * np.arange(300)).to_csv(TABLE.path(tmp_path, part), index=False)
+    rows = Rows.read(TABLE, tmp_path)
+    assert list(rows.test) == ["size", "color", "price"]
+    assert rows.test_dates["day"].max() <= pd.Timestamp(2024, 12, 31).timestamp()
+    holes = np.zeros(rows.test.shape, bool)
+    holes[:, 2] = True
+    filled = fill_iteratively(rows, rows.test, holes)
+    assert np.corrcoef(filled["price"], rows.test["price"])[0, 1] > 0.95
+
+
+def test_memory_is_that_of_the_process() -> None:
+    """Also where it was freed before the end."""
+    for size in (20, 400):
+        seconds, peak = run_measured([sys.executable, "-c", f"b'x' * ({size} << 20)"])
+        assert seconds > 0
+        assert size / 1024 < peak < size / 1024 + 0.15
+    with pytest.raises(subprocess.CalledProcessError):
+        run_measured([sys.executable, "-c", "raise SystemExit(2)"])
+
+
+def test_page_of_limits() -> None:
+    row = {"title": "5 rows", "examples": 5_120, "cpu_seconds": 10.0, "peak_gib": 4.5, "findings": []}
+    scores = {"exact_copies": {"value": 0.25, "floor": 0.001}}
+    text = limits_page({"a": row, "b": row | {"peak_gib": 1.0, "findings": ["memorization"], "scores": scores}})
+    assert "| 5 rows | 5,120 | 10 | 4.50 GiB | no | none |" in text
+    assert "| 1.00 GiB | yes | memorization |" in text
+    assert "- exact_copies: 0.25 (0.001)" in text
 
 
 def test_the_split_is_fixed() -> None:

@@ -120,6 +120,12 @@ def test_one_group_is_refused_by_the_name_of_its_setting() -> None:
     assert "data.groups" not in str(error.value)
 
 
+def test_groups_that_all_share_contents_are_refused_as_such() -> None:
+    contents = random_hashes(0, 10)[np.arange(30) % 10]
+    with pytest.raises(BadInput, match=r"^`data.groups`: 3 groups share equal examples and are one, so none can be"):
+        split_by_group(contents, np.repeat(random_hashes(1, 3), 10), 0.1, "data.groups")
+
+
 def test_a_share_without_bounds_is_that_share() -> None:
     hashes = random_hashes(0, 20_000)
     for fraction in (0.0, 0.01, 0.5):

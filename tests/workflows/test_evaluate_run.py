@@ -282,7 +282,9 @@ def test_tables_are_evaluated_without_a_run(tmp_path: Path, monkeypatch: pytest.
     assert row["scores"]["shape"]["value"] > 0.85
     assert row["scores"]["dcr"]["floor"] > 0
     assert "no guarantee" in row["warnings"][-1]
+    (tmp_path / "fake.csv").write_text((tmp_path / "fake.csv").read_text().replace(",c", ",invented"))
     row = zerosum.evaluate_folders("fake.csv", "real.csv", target="kind", into="scores")
+    assert row["scores"]["worst_column"]["value"] == pytest.approx(0.8, abs=0.1)
     assert "dcr" not in row["scores"]
     assert "models of kind fitted" in row["protocol_description"]
     (tmp_path / "fake.csv").write_text("size,other\n1,a\n2,b\n3,c\n")

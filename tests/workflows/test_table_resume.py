@@ -59,8 +59,11 @@ def test_a_run_goes_on_with_more_rows(trained_table: Path, table_file: Path, tmp
     codec, split = RunFolder(run).read_json("codec.json"), load_file(run / "split.safetensors")
     assert api.resume(run, data=grown, examples=6_784).state == "done"
     assert RunFolder(run).read_json("codec.json") == codec
-    kept = load_file(run / "split.safetensors")
+    kept = load_file(run / str(RunFolder(run).read_json("data.json")["split"]))
     assert kept.keys() == split.keys()
+    for side in ("train", "held_out"):
+        assert set(split[side].tolist()) <= set(kept[side].tolist()), "known rows stay on their side"
+    assert len(kept["train"]) > len(split["train"]), "and new ones come"
     notes = " ".join(RunFolder(run).read_json("data.json")["notes"])
     assert "column city" in notes
     assert "with a value that the run does not know, taken as missing" in notes

@@ -4,16 +4,23 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.data.tables.table_file import read_table
+from zerosum.diagnosis.block_probe import BlockProbe
+from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.errors import BadInput
+from zerosum.game.schedule import Progress
 from zerosum.inference import sample_stream
 from zerosum.media.tables import TableMedia
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
+from zerosum.workflows.run_data import read_training_data
 
 
 @pytest.fixture
@@ -242,11 +249,43 @@ def test_other_runs_fill_nothing(trained_ring: Path, tmp_path: Path) -> None:
         zerosum.apply(trained_ring, tmp_path, draws=3)
 
 
+class RealRows:
+    """A game whose generator draws training rows, and whose EMA draws only some of these."""
+
+    def __init__(self, rows: torch.Tensor, rows_of_ema: torch.Tensor) -> None:
+        self.rows, self.rows_of_ema = rows, rows_of_ema
+
+    def generate(self, batch: dict[str, torch.Tensor], progress: Progress) -> torch.Tensor:
+        return self.rows[batch["seed"].abs() % len(self.rows)]
+
+    def decode(self, generated: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return generated
+
+    def sample(self, seed: torch.Tensor, condition: object) -> torch.Tensor:
+        return self.rows_of_ema[seed.abs() % len(self.rows_of_ema)]
+
+
 def test_a_run_on_a_table_is_probed_for_missing_categories(trained_table: Path) -> None:
-    probes = [row for row in RunFolder(trained_table).rows() if "monitor/finite" in row]
+    rows = RunFolder(trained_table).rows()
+    probes = [row for row in rows if "monitor/finite" in row]
     assert probes, "it was probed"
-    for prefix in ("", "ema_"):
-        assert all(row[f"monitor/{prefix}missing_categories"] >= 0 for row in probes)
-        assert all(row[f"monitor/{prefix}least_column_variation"] >= 0 for row in probes)
-    assert all(isinstance(row["monitor/names_of_missing_categories"], str) for row in probes)
-    assert not any("probe_error" in row for row in RunFolder(trained_table).rows())
+    assert not any("probe_error" in row for row in rows)
+    for row in probes:
+        for prefix in ("", "ema_"):
+            assert {f"monitor/{prefix}missing_categories", f"monitor/{prefix}least_column_variation"} <= row.keys()
+        assert bool(row["monitor/names_of_missing_categories"]) == (row["monitor/ema_missing_categories"] > 0)
+
+
+def test_a_missing_category_is_counted_and_named(trained_table: Path) -> None:
+    dataset = read_training_data(trained_table, SilentReporter())
+    cells = np.asarray(dataset.items(dataset.train), np.float64)
+    cities = dataset.codec.texts(cells)["city"].to_numpy()
+    encoded = dataset.codec.encode_rows(cells)
+    game = RealRows(encoded, encoded[torch.from_numpy(cities != "Graz")])
+    reference = ReferenceSet(dataset, num_samples=64, batch_size=64, device=torch.device("cpu"))
+    signals = BlockProbe(reference)(game, Progress(0, 0))
+    assert (signals["monitor/missing_categories"], signals["monitor/ema_missing_categories"]) == (0, 1)
+    share = signals["monitor/ema_missing_category_share"]
+    assert share == pytest.approx((cities == "Graz").mean(), abs=0.03)
+    expected = f"city and country = Graz, Österreich ({share:.1%} of real, 0.0% of samples)"
+    assert signals["monitor/names_of_missing_categories"] == expected

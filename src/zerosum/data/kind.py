@@ -239,6 +239,13 @@ class DataKind(ABC):
         """
         return load_dataset(data, options)
 
+    def align(self, datasets: Mapping[str, Dataset]) -> Mapping[str, Dataset]:
+        """Return datasets by name, of which each was loaded by `load_comparable` for the one before, in one form.
+
+        By default they are in one form already.
+        """
+        return datasets
+
     def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Sample:
         """Load the item of a file as a sample (1, ...) of a run.
 

@@ -92,7 +92,8 @@ def split_by_group(
         Training indices and held-out indices, as `split_by_content` returns them.
 
     Raises:
-        BadInput: the fraction is out of range, or there is only one group, so that nothing can be held out.
+        BadInput: the fraction is out of range, or there is only one group, or one after groups that share contents
+            are joined, so that nothing can be held out.
     """
     check_held_out_fraction(held_out_fraction)
     order = np.argsort(content_hashes, kind="stable").astype(np.int64, copy=False)
@@ -102,10 +103,9 @@ def split_by_group(
     distinct_keys = keys[np.unique(content_hashes, return_index=True)[1]]
     names, sizes = np.unique(distinct_keys, return_counts=True)
     if len(names) < 2:
-        raise BadInput(
-            f"`{setting}`: all examples are in one group, so none can be held out; choose other groups, or leave "
-            f"`{setting}` out"
-        )
+        count = len(np.unique(group_hashes))
+        what = "all examples are in one group" if count == 1 else f"{count:,} groups share equal examples and are one"
+        raise BadInput(f"`{setting}`: {what}, so none can be held out; choose other groups, or leave `{setting}` out")
     total, threshold = int(sizes.sum()), int(held_out_fraction * 2**64)
     held_out: list[int] = []
     minimum, maximum = _bounds(total, held_out_fraction, bounded)

@@ -271,11 +271,16 @@ def evaluate_folders(
     folder = _choose_output_folder(Path(fake), into)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        trained = _load_source(data, str(train), reporter, held_out_fraction=HELD_OUT_FRACTION) if train else None
-        reals = _load_source(data, str(real), reporter, trained)
-        fakes = _load_source(data, str(fake), reporter, reals if trained is None else trained, generated=True)
-        task, classifier_dataset = request.build_folders_task(fakes, reals, trained, options)
-        loaded = {"fake": fakes, "real": reals} | ({"train": trained} if trained else {})
+        parts: dict[str, Dataset] = {}
+        if train:
+            parts["train"] = _load_source(data, str(train), reporter, held_out_fraction=HELD_OUT_FRACTION)
+        parts["real"] = _load_source(data, str(real), reporter, parts.get("train"))
+        parts["fake"] = _load_source(data, str(fake), reporter, parts["real"], generated=True)
+        aligned = DATA_KINDS.find(data.kind).align(parts)
+        loaded = {name: aligned[name] for name in sources}
+        task, classifier_dataset = request.build_folders_task(
+            loaded["fake"], loaded["real"], loaded.get("train"), options
+        )
         same = _describe_same_sources({name: (sources[name], dataset) for name, dataset in loaded.items()})
         task = replace(task, warnings=(*same, *task.warnings))
         paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}

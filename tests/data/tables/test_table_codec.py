@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from zerosum.data.kind import LoadOptions
 from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.config import TableDataConfig
-from zerosum.data.tables.constraints import Combination
+from zerosum.data.tables.constraints import Combination, restore_constraint
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.load import load_table
@@ -101,6 +102,15 @@ def test_loading_is_deterministic_and_the_codec_is_restored(customers: TableData
     samples = random_samples(codec, 0)
     assert np.array_equal(restored.decode(samples, SEEDS), codec.decode(samples, SEEDS), equal_nan=True)
     assert restored.texts(rows).equals(codec.texts(rows))
+
+
+def test_constraints_are_restored_by_their_kind(customers: TableDataset) -> None:
+    constraints = customers.table_codec.constraints
+    assert {known.kind for known in constraints} == {"combinations", "ordered", "sums"}
+    for known in constraints:
+        assert restore_constraint(json.loads(json.dumps(known.settings()))) == known
+    with pytest.raises(ValueError, match="a constraint of the unknown kind products"):
+        restore_constraint(constraints[0].settings() | {"kind": "products"})
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zerosum.data.tables.constraint_base import Constraint
-from zerosum.data.tables.constraints import Combination
+from zerosum.data.content_hash import hash_content
+from zerosum.data.tables.constraint_base import Constraint, find_members
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.layout import TableColumn
-from zerosum.data.tables.numeric_constraints import Ordered
+from zerosum.data.tables.text_table import shorten_cell
 from zerosum.data.text import enumerate_names, printable
+
+MAX_NAME_CHARS = 60
+"""Longer texts of categories are cut in their names."""
 
 
 def name_block(columns: Sequence[TableColumn], constraints: Sequence[Constraint], index: int) -> str:
     """Return the name of derived column number `index`; of a combination, the names of its columns."""
-    members = next((known.columns for known in constraints if _is_combination(known, index)), (index,))
-    return enumerate_names([printable(columns[member].name) for member in members])
+    return enumerate_names([printable(columns[member].name) for member in find_members(constraints, index)])
 
 
 def name_category(
@@ -30,20 +32,19 @@ def name_category(
     """
     if category >= len(encoder.categories):
         return "another number" if encoder.has_scores else "a rare value"
-    derived = np.full((1, len(columns)), np.nan)
-    derived[0, index] = encoder.categories[category]
-    if np.isnan(derived[0, index]):
+    cell = float(encoder.categories[category])
+    if np.isnan(cell):
         return "missing"
-    members = [index]
+    cells: Mapping[int, float] = {index: cell}
     for constraint in constraints:
-        if _is_combination(constraint, index):
-            members, derived = list(constraint.columns), constraint.restore(derived)
-        elif isinstance(constraint, Ordered) and index in constraint.columns[1:]:
-            return ""
-    texts = (columns[member].format.texts(derived[:, member])[0] for member in members)
-    return ", ".join(printable(str(text)) or "missing" for text in texts)
+        if index in constraint.columns:
+            cells = constraint.restore_cell(index, cell)
+    texts = (str(columns[member].format.texts(np.array([own]))[0]) for member, own in cells.items())
+    return ", ".join(_shorten(text) or "missing" for text in texts)
 
 
-def _is_combination(constraint: Constraint, index: int) -> bool:
-    """Return whether a derived column holds the number of a combination."""
-    return isinstance(constraint, Combination) and constraint.columns[0] == index
+def _shorten(text: str) -> str:
+    """Return a text, cut if it is long; with a hash then, since different categories have different names."""
+    if len(text) <= MAX_NAME_CHARS:
+        return printable(text)
+    return f"{shorten_cell(text)[1:-1]} ({hash_content('category', text.encode(errors='surrogateescape')):016x})"

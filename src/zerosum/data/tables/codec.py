@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
 from zerosum.data.tables.block_names import name_block, name_category
-from zerosum.data.tables.constraint_base import Constraint
+from zerosum.data.tables.constraint_base import Constraint, coded_columns
 from zerosum.data.tables.constraints import restore_constraint
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.formats import Rows
@@ -172,10 +172,9 @@ class TableCodec(Codec):
 
     def restore_rows(self, derived: Rows, given: Rows | None = None) -> Rows:
         """Return the rows (N, C) of derived rows, rounded as they are written; for `given`, see `restore_given`."""
-        is_combined = {column for known in self.constraints if known.kind == "combinations" for column in known.columns}
-        rows = derived.copy()
+        coded, rows = coded_columns(self.constraints), derived.copy()
         for index, column in enumerate(self.columns):
-            if index not in is_combined:
+            if index not in coded:
                 rows[:, index] = column.format.round(rows[:, index])
         for constraint in reversed(self.constraints):
             rows = constraint.restore(rows)

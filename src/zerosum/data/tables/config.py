@@ -68,7 +68,8 @@ class TableDataConfig(DataConfig):
     """The column that is to be predicted from the others, by which the evaluation compares samples with real rows. Left
     out: each column in turn."""
     group: Name = ""
-    """The column whose rows of one value, such as those of a patient, stay on one side of the split."""
+    """The column whose rows of one value, such as those of a patient, stay on one side of the split. It is not learned:
+    samples have new keys in it, if the values are numbered, or lack it."""
     combinations: Groups = ()
     """Columns that occur in combinations of the data only: "city,country; brand,model"."""
     ordered: Groups = ()
@@ -87,6 +88,20 @@ class TableDataConfig(DataConfig):
     def trains_conditions(self) -> bool:
         """Whether some columns are given in training."""
         return self.given > 0
+
+    @model_validator(mode="after")
+    def _check_group(self) -> TableDataConfig:
+        """Check that the column of groups is not said to hold what is learned.
+
+        Raises:
+            ValueError: it is.
+        """
+        if self.column.get(self.group, "key") not in ("key", "text"):
+            raise ValueError(
+                f"`data.column.{self.group}` {self.column[self.group]}: is the column of `data.group`, which is not "
+                "learned; say key or text, or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_groups(self) -> TableDataConfig:

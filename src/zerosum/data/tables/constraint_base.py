@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,27 @@ class Constraint(ABC):
     kind: ClassVar[str]
     columns: tuple[int, ...]
     """The columns, in the order of the setting."""
+
+    @property
+    def coded_columns(self) -> tuple[int, ...]:
+        """The columns whose derived cells are codes, not numbers, whatever the columns hold; by default none."""
+        return ()
+
+    def find_members(self, column: int) -> tuple[int, ...]:
+        """Return the columns whose cells one of the derived columns stands for: by default itself alone."""
+        return (column,)
+
+    def restore_cell(self, column: int, cell: float) -> Mapping[int, float]:
+        """Return the cells by their columns that a cell of a derived column stands for; by default itself.
+
+        Returns:
+            The cells; none where a derived cell says nothing without those of other columns.
+        """
+        return {column: cell}
+
+    def find_missing(self, column: int, cells: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which cells (N,) of a derived column stand for a missing cell; by default those that are NaN."""
+        return np.isnan(cells)
 
     @abstractmethod
     def derive(self, rows: Rows) -> Rows:
@@ -87,11 +108,37 @@ class Constraint(ABC):
         """Return the fields as JSON."""
         return {"kind": self.kind, "columns": list(self.columns)}
 
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Mapping[str, Json]) -> Self:
+        """Return the constraint of these fields."""
+
     def _change(self, rows: Rows, cells: Mapping[int, NDArray[np.float64]]) -> Rows:
         changed = rows.copy()
         for column, values in cells.items():
             changed[:, column] = values
         return changed
+
+
+def coded_columns(constraints: Sequence[Constraint]) -> frozenset[int]:
+    """Return the columns whose derived cells are codes, not numbers, by any of the constraints."""
+    return frozenset(column for known in constraints for column in known.coded_columns)
+
+
+def find_members(constraints: Sequence[Constraint], column: int) -> tuple[int, ...]:
+    """Return the columns whose cells a derived column stands for; a column is in one constraint at most."""
+    return next((known.find_members(column) for known in constraints if column in known.columns), (column,))
+
+
+def saved_columns(settings: Mapping[str, Json]) -> tuple[int, ...]:
+    """Return the columns of the fields of a constraint."""
+    return tuple(int(str(column)) for column in as_list(settings["columns"]))
+
+
+def as_list(value: Json) -> list[Json]:
+    """Return what was saved as a list."""
+    assert isinstance(value, Sequence), "a list was saved"
+    return list(value)
 
 
 def require_all_or_none(setting: str, rows: Rows, columns: Sequence[int], names: Sequence[str]) -> None:

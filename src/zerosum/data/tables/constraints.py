@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.constraint_base import Constraint
+from zerosum.data.tables.constraint_base import Constraint, as_list, saved_columns
 from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.numeric_constraints import Ordered, Sum
-from zerosum.data.text import enumerate_names
+from zerosum.data.text import enumerate_names, printable
 from zerosum.run_folder import Json
 
 
@@ -25,6 +25,28 @@ class Combination(Constraint):
     """The combinations; None is a missing cell."""
     counts: tuple[int, ...] = ()
     """How many training rows have each; (): they are not counted, and taken for equally frequent."""
+
+    @property
+    def coded_columns(self) -> tuple[int, ...]:
+        """All columns: the first holds the index of the combination."""
+        return self.columns
+
+    def find_members(self, column: int) -> tuple[int, ...]:
+        """Return all columns for the first one, and none for the others."""
+        return self.columns if column == self.columns[0] else ()
+
+    def restore_cell(self, column: int, cell: float) -> Mapping[int, float]:
+        """Return the cells of a combination by their columns."""
+        members = self.find_members(column)
+        return dict(zip(members, self._table()[int(cell)].tolist(), strict=True)) if members else {}
+
+    def find_missing(self, column: int, cells: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which combinations (N,) have a missing cell."""
+        gone = np.isnan(cells)
+        if column != self.columns[0]:
+            return gone
+        has_gap = np.asarray(np.isnan(self._table()).any(1))
+        return gone | has_gap[np.where(gone, 0, cells).astype(np.int64)]
 
     def derive(self, rows: Rows) -> Rows:
         """Replace the first column by the index of the combination, and the others by 0."""
@@ -94,6 +116,14 @@ class Combination(Constraint):
         return {**super().settings(), "cells": [list(row) for row in self.cells], "counts": list(self.counts)}
 
     @classmethod
+    def from_settings(cls, settings: Mapping[str, Json]) -> Self:
+        """Return the constraint of these fields."""
+        rows = (as_list(row) for row in as_list(settings["cells"]))
+        cells = tuple(tuple(None if cell is None else float(str(cell)) for cell in row) for row in rows)
+        counts = tuple(int(str(count)) for count in as_list(settings.get("counts", [])))
+        return cls(saved_columns(settings), cells, counts)
+
+    @classmethod
     def fit(cls, columns: Sequence[int], rows: Rows, names: Sequence[str]) -> Combination:
         """Return the constraint of these columns of rows (N, C)."""
         found = _unique_rows(rows[:, list(columns)])
@@ -108,22 +138,18 @@ CONSTRAINTS: Mapping[str, type[Ordered | Sum | Combination]] = {
 
 
 def restore_constraint(settings: Mapping[str, Json]) -> Constraint:
-    """Return the constraint that was saved."""
-    columns = tuple(int(str(column)) for column in _as_list(settings["columns"]))
-    if settings["kind"] == Combination.kind:
-        rows = (_as_list(row) for row in _as_list(settings["cells"]))
-        cells = tuple(tuple(None if cell is None else float(str(cell)) for cell in row) for row in rows)
-        return Combination(columns, cells, tuple(int(str(count)) for count in _as_list(settings.get("counts", []))))
-    ends = [[float(str(end)) for end in _as_list(pair)] for pair in _as_list(settings.get("ranges", []))]
-    return (Ordered if settings["kind"] == Ordered.kind else Sum)(columns, tuple((low, high) for low, high in ends))
+    """Return the constraint that was saved.
+
+    Raises:
+        ValueError: there is no constraint of its kind, as when a later version has saved it.
+    """
+    kind = str(settings["kind"])
+    if kind not in CONSTRAINTS:
+        raise ValueError(f"a constraint of the unknown kind {printable(kind)}")
+    return CONSTRAINTS[kind].from_settings(settings)
 
 
 def _unique_rows(rows: Rows) -> Rows:
     """Return the different ones of rows (N, C), in order; cells of NaN are equal."""
     found = np.unique(np.nan_to_num(rows, nan=np.inf), axis=0)
     return np.where(np.isinf(found), np.nan, found)
-
-
-def _as_list(value: Json) -> list[Json]:
-    assert isinstance(value, Sequence), "a list was saved"
-    return list(value)

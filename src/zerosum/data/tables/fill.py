@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.tables.codec import TableCodec
+from zerosum.data.tables.constraint_base import coded_columns
 from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.given import complete_rows
 from zerosum.game import seeded_rng
@@ -74,22 +75,21 @@ def _guess(codec: TableCodec, given: Rows, seeds: Tensor, generate: GenerateFn, 
     assert isinstance(sample, Tensor), "rows are one tensor"
     known = codec.derive_given(repeated)
     derived = np.where(np.isnan(known), codec.decode_derived(sample, seeds), known)
-    _drop_missing_combinations(codec, derived)
-    combined = {index for known in codec.constraints if known.kind == "combinations" for index in known.columns}
+    _drop_missing(codec, derived)
+    coded = coded_columns(codec.constraints)
     parts = derived.reshape(draws, len(given), -1)
     guess = np.empty_like(given)
     for index, column in enumerate(codec.columns):
-        is_number = column.is_numeric and index not in combined
+        is_number = column.is_numeric and index not in coded
         guess[:, index] = _mean(parts[..., index]) if is_number else _most_frequent(parts[..., index])
     return guess
 
 
-def _drop_missing_combinations(codec: TableCodec, derived: Rows) -> None:
-    """Set to NaN, in place, the combinations of derived rows (N, C) in which a cell is missing."""
+def _drop_missing(codec: TableCodec, derived: Rows) -> None:
+    """Set to NaN, in place, the cells of derived rows (N, C) that stand for a missing cell."""
     for constraint in codec.constraints:
-        if constraint.kind == "combinations":
-            gone = np.isnan(constraint.restore(derived)[:, list(constraint.columns)]).any(1)
-            derived[gone, constraint.columns[0]] = np.nan
+        for column in constraint.columns:
+            derived[constraint.find_missing(column, derived[:, column]), column] = np.nan
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,14 +114,11 @@ def _most_frequent(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _typical_row(codec: TableCodec) -> Rows:
     """Return the typical derived row (C,): medians of scored numbers, and the most frequent categories."""
     row = np.full(len(codec.encoders), np.nan)
-    combinations = {known.columns[0]: known for known in codec.constraints if known.kind == "combinations"}
     for index, encoder in enumerate(codec.encoders):
         known = encoder.categories[~np.isnan(encoder.categories)]
-        if index in combinations and len(known):
-            candidates = np.zeros((len(known), len(row)))
-            candidates[:, index] = known
-            columns = list(combinations[index].columns)
-            known = known[~np.isnan(combinations[index].restore(candidates)[:, columns]).any(1)]
+        for constraint in codec.constraints:
+            if index in constraint.columns:
+                known = known[~constraint.find_missing(index, known)]
         if encoder.has_scores:
             row[index] = np.interp(0.5, encoder.knot_levels, encoder.knots)
         elif len(known):

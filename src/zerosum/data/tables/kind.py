@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -52,11 +53,11 @@ class Tables(DataKind):
         Raises:
             BadInput: it cannot be used.
         """
-        from zerosum.data.tables.detect import detect_columns
+        from zerosum.data.tables.group_column import detect_table
 
         assert isinstance(data, TableDataConfig), "the settings are of this kind"
         table = read_table(Path(data.source))
-        detect_columns(table, data.column)
+        detect_table(data, table)
         return Inspection(data.source, table.num_rows, resolved=table)
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
@@ -85,12 +86,25 @@ class Tables(DataKind):
         return TableDataConfig.model_validate({**given, "source": next(iter(sources.values()))})
 
     def load_comparable(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
-        """Load another table with the columns of one.
+        """Load another table with the columns of one, and with categories of its own.
 
         Raises:
             BadInput: it cannot be used, or lacks a column.
         """
-        return self.load_like(data, dataset, options)
+        from zerosum.data.tables.comparison import load_comparable_table
+        from zerosum.data.tables.dataset import TableDataset
+
+        assert isinstance(data, TableDataConfig), "the settings are of this kind"
+        assert isinstance(dataset, TableDataset), "and so is the dataset"
+        return load_comparable_table(data, dataset, options)
+
+    def align(self, datasets: Mapping[str, Dataset]) -> Mapping[str, Dataset]:
+        """Return tables by name with the codec of the last one, which knows the categories of all.
+
+        It encodes the rows of each as their own codec does.
+        """
+        *_, last = datasets.values()
+        return {name: replace(dataset, codec=last.codec) for name, dataset in datasets.items()}
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> TableCodec:
         """Return the codec of a table that was saved."""

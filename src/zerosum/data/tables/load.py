@@ -16,18 +16,26 @@ from zerosum.data.kind import LoadOptions
 from zerosum.data.split import split_by_content, split_by_group
 from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.config import TableDataConfig
-from zerosum.data.tables.constraint_base import Constraint
+from zerosum.data.tables.constraint_base import Constraint, coded_columns
 from zerosum.data.tables.constraints import CONSTRAINTS
 from zerosum.data.tables.dataset import TableDataset
-from zerosum.data.tables.detect import detect_columns, list_names
+from zerosum.data.tables.detect import list_names
 from zerosum.data.tables.encoder import TIGHT_ATOM_FRACTION, ColumnEncoder
 from zerosum.data.tables.formats import Rows, is_missing
+from zerosum.data.tables.group_column import detect_table
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.number_model import MAX_ROWS, can_fit, find_tight, fit_number_model
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn, TextTable, shorten_cell
-from zerosum.data.tables.unknown import RareValues, describe_unknown, find_unknown
+from zerosum.data.tables.unknown import (
+    OF_RUN,
+    Origin,
+    RareValues,
+    add_unknown_category,
+    describe_unknown,
+    find_unknown,
+)
 from zerosum.data.text import pluralize, printable
 
 MIN_ROWS = 20
@@ -50,15 +58,13 @@ def load_table(data: TableDataConfig, options: LoadOptions, table: TextTable | N
         BadInput: the table cannot be used.
     """
     table = table or read_table(Path(data.source))
-    least = 1 if options.for_evaluation else MIN_ROWS
-    if table.num_rows < least:
-        raise table.error(f"has {pluralize(table.num_rows, 'row')}; give at least {least}")
+    table.require_rows(1 if options.for_evaluation else MIN_ROWS)
     known = options.codec or (options.former.codec if options.former else None)
     if isinstance(known, TableCodec):
-        return _build_dataset(data, options, table, known.layout, known)
-    layout = TableLayout(detect_columns(table, data.column), table.dialect, table.dtypes)
+        return build_dataset(data, options, table, known.layout, known)
+    layout = TableLayout(detect_table(data, table), table.dialect, table.dtypes)
     _check_columns(data, table, layout)
-    return _build_dataset(data, options, table, layout, None)
+    return build_dataset(data, options, table, layout, None)
 
 
 def load_table_like(data: TableDataConfig, codec: TableCodec, options: LoadOptions) -> TableDataset:
@@ -68,9 +74,8 @@ def load_table_like(data: TableDataConfig, codec: TableCodec, options: LoadOptio
         BadInput: the table cannot be used, or lacks a column.
     """
     table = read_table(Path(data.source))
-    if not table.num_rows:
-        raise table.error("has no rows; give at least 1")
-    return _build_dataset(data, options, table, codec.layout, codec)
+    table.require_rows(1)
+    return build_dataset(data, options, table, codec.layout, codec)
 
 
 def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout) -> None:
@@ -103,8 +108,13 @@ def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout)
             raise table.error(f"`data.{field}` {printable(other)}: holds no numbers or dates; leave it out")
 
 
-def _build_dataset(
-    data: TableDataConfig, options: LoadOptions, table: TextTable, layout: TableLayout, codec: TableCodec | None
+def build_dataset(
+    data: TableDataConfig,
+    options: LoadOptions,
+    table: TextTable,
+    layout: TableLayout,
+    codec: TableCodec | None,
+    origin: Origin = OF_RUN,
 ) -> TableDataset:
     """Build the dataset of a table whose columns are known.
 
@@ -114,18 +124,21 @@ def _build_dataset(
         table: the table.
         layout: what its columns hold.
         codec: the codec of the run, whose rows these are; None: it is fitted to the training rows.
+        origin: where the columns are known from, if the codec is.
 
     Raises:
         BadInput: a column is missing, a row does not keep a constraint, or nothing can be learned.
     """
     if lost := next((column.name for column in layout.columns if column.name not in table.columns), ""):
-        raise table.error(f"has no column {shorten_cell(lost)}, which the run was trained on; add it")
+        raise table.error(f"has no column {shorten_cell(lost)}, {origin.of_column}; add it")
     cells = layout.parse(table.columns)
-    content_hashes = _hash_rows([table.columns[column.name] for column in layout.columns])
+    content_hashes = _hash_rows([table.columns[name] for name in _content_names(data, table, layout)])
     train, held_out = _split(data, options, table, content_hashes)
     if codec is None and not options.for_evaluation:
         layout, cells = layout.keep_values(cells, train)
     fitted = codec or _fit_codec(data, layout, cells, train)
+    if codec is None and options.for_evaluation:
+        fitted = add_unknown_category(fitted)
     if not fitted.has_blocks:
         raise table.error(_NOTHING_VARIES)
     seed = torch.from_numpy(content_hashes.view(np.int64).copy())
@@ -133,17 +146,26 @@ def _build_dataset(
     cells, replaced = RareValues(fitted, train, held_out)(cells, unknown, seed)
     summary = _summarize(data, table, layout, np.isnan(cells) & ~unknown, content_hashes)
     summary.train, summary.held_out = len(train), len(held_out)
-    summary.notes += describe_unknown(layout, unknown, replaced)
+    summary.notes += describe_unknown(layout, unknown, replaced, origin)
     labels = np.zeros(len(cells), np.int64)
     first = train[:MAX_ROWS]
-    if codec is None and data.model_numbers and can_fit(fitted.spec, len(first)):
+    if codec is None and not options.for_evaluation and data.model_numbers and can_fit(fitted.spec, len(first)):
         fitted = _add_number_model(fitted, cells[first], seed[first], cells[train])
     values = fitted.encode_cells(cells, seed)
     return TableDataset(values, labels, (), content_hashes, train, held_out, summary, fitted, given_fraction=data.given)
 
 
+def _content_names(data: TableDataConfig, table: TextTable, layout: TableLayout) -> list[str]:
+    """Return the columns that are the content of a row: those that are encoded and, if there is one, that of groups.
+
+    A content is on one side of the split: without the group, equal rows of two groups would join these.
+    """
+    names = [column.name for column in layout.columns]
+    return [*names, data.group] if data.group in table.columns and data.group not in names else names
+
+
 def _hash_rows(columns: Sequence[TextColumn]) -> NDArray[np.uint64]:
-    """Return the hashes (N,) of the texts of the encoded columns, so that neither keys nor the row's place matter."""
+    """Return the hashes (N,) of the texts of columns, so that neither keys nor the row's place matter."""
     values = [np.where(is_missing(column.values), "", column.values) for column in columns]
     texts = (own[column.codes].tolist() for own, column in zip(values, columns, strict=True))
     rows = (_CELL_MARK.join(row) for row in zip(*texts, strict=True))
@@ -157,7 +179,9 @@ def _split(
     fraction, bounded = options.held_out_fraction, options.bounded_split
     if not data.group or options.for_evaluation:
         return options.keep_sides(content_hashes, *split_by_content(content_hashes, fraction, bounded=bounded))
-    column = table.columns[data.group]
+    column = table.columns.get(data.group)
+    if column is None:
+        raise table.error(f"has no column {shorten_cell(data.group)}, which `data.group` names; add it")
     own = [hash_content("group", text.encode(errors="surrogateescape")) for text in column.values.tolist()]
     groups = np.array(own, np.uint64)[column.codes]
     train, held_out = split_by_group(content_hashes, groups, fraction, "data.group", bounded=bounded)
@@ -178,9 +202,9 @@ def _fit_codec(data: TableDataConfig, layout: TableLayout, cells: Rows, train: N
             fitted = CONSTRAINTS[kind].fit([names.index(name) for name in group], cells, names)
             constraints.append(fitted.with_training_rows(cells[train]))
     derived = TableCodec(layout, (), tuple(constraints)).derive(cells)
-    combined = {column for known in constraints if known.kind == "combinations" for column in known.columns}
+    coded = coded_columns(constraints)
     encoders = tuple(
-        ColumnEncoder.fit(derived[train, index], column.is_numeric and index not in combined)
+        ColumnEncoder.fit(derived[train, index], column.is_numeric and index not in coded)
         for index, column in enumerate(layout.columns)
     )
     return TableCodec(layout, encoders, tuple(constraints))

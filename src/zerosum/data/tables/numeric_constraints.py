@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.constraint_base import Constraint, require, require_all_or_none
+from zerosum.data.tables.constraint_base import Constraint, as_list, require, require_all_or_none, saved_columns
 from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.ranges import RoundFn, move_parts
 from zerosum.run_folder import Json
@@ -41,12 +41,22 @@ class NumericConstraint(Constraint):
         """Return the fields."""
         return {**super().settings(), "ranges": [list(ends) for ends in self.ranges]}
 
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Json]) -> Self:
+        """Return the constraint of these fields."""
+        ends = [[float(str(end)) for end in as_list(pair)] for pair in as_list(settings.get("ranges", []))]
+        return cls(saved_columns(settings), tuple((low, high) for low, high in ends))
+
 
 @dataclass(frozen=True)
 class Ordered(NumericConstraint):
     """Numbers or dates that never decrease: each but the first is encoded by what it is above the one before."""
 
     kind: ClassVar[str] = "ordered"
+
+    def restore_cell(self, column: int, cell: float) -> Mapping[int, float]:
+        """Return the cell of the first column, and none for the others, whose derived cells are differences."""
+        return {column: cell} if column == self.columns[0] else {}
 
     def derive(self, rows: Rows) -> Rows:
         """Subtract from each column the one before."""

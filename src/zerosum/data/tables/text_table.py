@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.text import printable
+from zerosum.data.text import pluralize, printable
 from zerosum.errors import BadInput
 
 Texts = NDArray[np.object_]
@@ -108,6 +108,15 @@ class TextTable:
     def num_rows(self) -> int:
         """The number of rows N."""
         return max((len(column.codes) for column in self.columns.values()), default=0)
+
+    def require_rows(self, least: int) -> None:
+        """Raise if there are fewer rows.
+
+        Raises:
+            BadInput: it is so.
+        """
+        if self.num_rows < least:
+            raise self.error(f"has {pluralize(self.num_rows, 'row')}; give at least {least}")
 
     def error(self, message: str, row: int | None = None) -> BadInput:
         """Return an error about the table or, counted from 0, one of its rows; in messages, the first row is 2."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,43 @@ from torch import Tensor
 
 from zerosum.data.tables.block_names import name_block
 from zerosum.data.tables.codec import TableCodec
-from zerosum.data.tables.formats import CategoryFormat, Rows
+from zerosum.data.tables.constraint_base import find_members
+from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.text_table import TextColumn
 from zerosum.data.text import format_counts, pluralize, printable
 from zerosum.game import seeded_rng
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the columns of a table are known from, for messages about what is not."""
+
+    of_column: str
+    of_value: str
+
+    @classmethod
+    def of_file(cls, name: str) -> Self:
+        """Return the origin of columns that a file has, to which no run belongs."""
+        return cls(f"which {name} has", f"of another form than those of {name}")
+
+
+OF_RUN = Origin("which the run was trained on", "that the run does not know")
+
+
+def add_unknown_category(codec: TableCodec) -> TableCodec:
+    """Return a codec of which every column of categories has one more, for all values that none of its rows has.
+
+    So a value that only other rows have is none of the known ones, where these are compared with the codec's.
+    """
+    pairs = zip(codec.columns, codec.encoders, strict=True)
+    encoders = (
+        encoder
+        if column.is_numeric or len(encoder.rare)
+        else replace(encoder, rare=np.array([float(len(column.values))]), rare_counts=np.ones(1))
+        for column, encoder in pairs
+    )
+    return replace(codec, encoders=tuple(encoders))
 
 
 def find_unknown(layout: TableLayout, columns: Mapping[str, TextColumn], cells: Rows) -> NDArray[np.bool_]:
@@ -81,10 +114,8 @@ class RareValues:
 
     def _columns(self, index: int) -> list[int]:
         """Return the columns of texts that a derived column stands for; [] for numbers and dates."""
-        for known in self.codec.constraints:
-            if known.kind == "combinations" and index in known.columns:
-                return list(known.columns) if index == known.columns[0] else []
-        return [index] if isinstance(self.codec.columns[index].format, CategoryFormat) else []
+        members = find_members(self.codec.constraints, index)
+        return [] if members == (index,) and self.codec.columns[index].is_numeric else list(members)
 
     def _rarest(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values of cells (T,) that the fewest of them have."""
@@ -92,13 +123,16 @@ class RareValues:
         return values[counts == counts.min()] if len(values) else values
 
 
-def describe_unknown(layout: TableLayout, unknown: NDArray[np.bool_], replaced: Mapping[str, int]) -> list[str]:
+def describe_unknown(
+    layout: TableLayout, unknown: NDArray[np.bool_], replaced: Mapping[str, int], origin: Origin
+) -> list[str]:
     """Return sentences about values that are not known.
 
     Args:
         layout: the columns.
         unknown: (N, C) which cells are taken as missing.
         replaced: the number of held-out cells with a value in place of theirs, by column.
+        origin: where the columns are known from.
     """
     notes = []
     if replaced:
@@ -106,6 +140,6 @@ def describe_unknown(layout: TableLayout, unknown: NDArray[np.bool_], replaced: 
                      f"the evaluation: {format_counts(replaced)}")  # fmt: skip
     for column, count in zip(layout.columns, unknown.sum(0).tolist(), strict=True):
         if count:
-            notes.append(f"column {printable(column.name)}: {pluralize(count, 'cell')} with a value that the run does "
-                         "not know, taken as missing")  # fmt: skip
+            notes.append(f"column {printable(column.name)}: {pluralize(count, 'cell')} with a value {origin.of_value}, "
+                         "taken as missing")  # fmt: skip
     return notes
