@@ -28,6 +28,11 @@ class Constraint(ABC):
     columns: tuple[int, ...]
     """The columns, in the order of the setting."""
 
+    @property
+    def differences(self) -> tuple[int, ...]:
+        """The columns whose derived cells are differences, and so no cells that a column's format can round."""
+        return ()
+
     @abstractmethod
     def derive(self, rows: Rows) -> Rows:
         """Return derived rows (N, C); NaN also where a row does not say what a derived cell is."""

@@ -48,6 +48,11 @@ class Ordered(NumericConstraint):
 
     kind: ClassVar[str] = "ordered"
 
+    @property
+    def differences(self) -> tuple[int, ...]:
+        """All but the first column."""
+        return self.columns[1:]
+
     def derive(self, rows: Rows) -> Rows:
         """Subtract from each column the one before."""
         pairs = zip(self.columns, self.columns[1:], strict=False)
