@@ -31,7 +31,6 @@ def write_table(path: Path) -> Path:
     lines = ["id;key;low;high;from;to;city;country;rare;amount;exact;sci;percent;zeros;when;month;account;const;total;"
              "net;tax;note"]  # fmt: skip
     for row in range(500):
-        count = int(rng.poisson(3) * (rng.random() > 0.5) * rng.integers(1, 99))
         low, day = rng.normal(50, 20), date(2020, 1, 1) + timedelta(days=int(rng.integers(0, 900)))
         tax = 50 + row * 130 % 1_900
         net = min(100 + row * 3_701 % 8_900, 9_000 - tax)
@@ -42,7 +41,8 @@ def write_table(path: Path) -> Path:
             f"{low + rng.exponential(9):.1f}".replace(".", ",") if row else "999,5", f"{day:%d.%m.%Y}",
             f"{day + timedelta(days=int(rng.integers(0, 50))):%d.%m.%Y}", city, country, f"item {row % 400}", amount,
             f"{rng.normal():.12g}".replace(".", ","), f"{rng.lognormal(0, 5):.3e}".replace(".", ","),
-            f"{rng.integers(0, 90)}%", str(count + 500 * (count > 0)),
+            f"{rng.integers(0, 90)}%",
+            str((count := int(rng.poisson(3) * (rng.random() > 0.5) * rng.integers(1, 99))) + 500 * (count > 0)),
             f"{datetime(2020, 1, 1) + timedelta(seconds=int(rng.integers(90_000_000))):%d %b %Y %H:%M:%S}".upper(),
             f"{day + timedelta(days=40):%m/%Y}", f"({row % 90})" if row % 3 else str(row), "x",
             *(f"{value / 100:.2f}".replace(".", ",") for value in (net + tax, net)),

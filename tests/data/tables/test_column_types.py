@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ from zerosum.data.kind import LoadOptions
 from zerosum.data.tables.column_types import restore_type
 from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.dataset import TableDataset
+from zerosum.data.tables.detect import detect_columns
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.load import load_table
+from zerosum.data.tables.table_file import read_table
 from zerosum.errors import BadInput
 
 COUNT = 60
@@ -79,6 +82,25 @@ def test_where_cells_may_be_missing_integers_are_nullable(table: TableDataset) -
     rows = np.asarray(table.items(np.arange(3)), np.float64)
     assert str(layout.publish(rows, 0)["small"].dtype) == "int8"
     assert str(layout.publish(rows, 0, ["small"])["small"].dtype) == "Int8"
+
+
+def test_types_of_arrow_are_those_of_numpy(tmp_path: Path) -> None:
+    frame = pd.DataFrame({
+        "count": pd.array([1, 2, None], "int64[pyarrow]"), "word": pd.array(["a", "b", None], "string[pyarrow]"),
+        "zoned": pd.date_range("2020-03-27", periods=3, tz="Europe/Zurich").astype("datetime64[us, Europe/Zurich]"),
+        "flag": pd.array([True, None, False], "bool[pyarrow]"),
+    })  # fmt: skip
+    frame["moment"] = frame["zoned"].convert_dtypes(dtype_backend="pyarrow")
+    frame.to_parquet(tmp_path / "arrow.parquet")
+    read = read_table(tmp_path / "arrow.parquet")
+    layout = TableLayout(detect_columns(read, {}), read.dialect, read.dtypes)
+    found = layout.publish(layout.parse(read.columns), 0)
+    assert [str(found[name].dtype) for name in ("count", "zoned", "flag", "moment")] == [
+        "Int64", "datetime64[us, Europe/Zurich]", "boolean", "datetime64[us, Europe/Zurich]",
+    ]  # fmt: skip
+    assert found["moment"].tolist() == frame["zoned"].tolist()
+    assert found["word"].tolist()[:2] == ["a", "b"]
+    assert found["word"].isna().tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def read_types(path: Path, frame: DataFrame) -> list[ColumnType]:
-    """Return the types of the columns of a Parquet file, which are those that pandas gives them.
+    """Return the types of the columns of a Parquet file: those that pandas gives them, of NumPy in place of Arrow.
 
     Args:
         path: the file.
@@ -34,10 +34,14 @@ def read_types(path: Path, frame: DataFrame) -> list[ColumnType]:
     import pyarrow.parquet
 
     schema = pyarrow.parquet.read_schema(path)
-    dtypes = schema.empty_table().to_pandas().dtypes
-    places = range(len(frame.columns))
-    return [_find_type(schema.field(str(frame.columns[place])).type, str(dtypes.iloc[place]), frame.iloc[:, place])
-            for place in places]  # fmt: skip
+    own = schema.empty_table().to_pandas().dtypes
+    plain = schema.remove_metadata().empty_table().to_pandas().dtypes
+    types = []
+    for place, name in enumerate(map(str, frame.columns)):
+        dtype = str(own.iloc[place])
+        dtype = str(plain[name]) if dtype.endswith("[pyarrow]") else dtype
+        types.append(_find_type(schema.field(name).type, dtype, frame.iloc[:, place]))
+    return types
 
 
 def _find_type(kind: DataType, dtype: str, column: Series) -> ColumnType:

@@ -74,7 +74,7 @@ class NumberType(ColumnType):
             if (typed.isna() & own.notna()).any():
                 return own
         is_whole = self.dtype.startswith(("int", "uint"))
-        nullable = self.dtype.replace("i", "I", 1).replace("uI", "UI", 1)
+        nullable = self.dtype.replace("i", "I", 1).replace("u", "U", 1)
         return typed.astype(nullable if is_whole and (is_nullable or typed.isna().any()) else self.dtype)
 
 
@@ -233,7 +233,7 @@ def restore_type(settings: Json) -> ColumnType:
         return TimestampType(settings, is_zoned) if settings.startswith("datetime64") else _restore_name(settings)
     assert isinstance(settings, Mapping), "an object was saved"
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return TYPES[str(values.pop("kind"))](**values)  # type: ignore[arg-type]
+    return TYPES[str(values.pop("kind"))](**values)
 
 
 def _restore_name(dtype: str) -> ColumnType:
