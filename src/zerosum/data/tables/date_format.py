@@ -102,7 +102,8 @@ class DateFormat(ColumnFormat):
         bounded = cells.clip(*self.ends)
         if self.fraction:
             seconds = np.floor(bounded)
-            return seconds + np.round(bounded - seconds, self.fraction)
+            rounded: Cells = seconds + np.round(bounded - seconds, self.fraction)
+            return rounded
         return _round_months(bounded) if self.step == _MONTH else np.round(bounded / self.step) * self.step
 
     def round_up(self, cells: Cells) -> Cells:
