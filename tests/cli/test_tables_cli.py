@@ -23,6 +23,10 @@ def test_given_columns_and_filters(run: Path, run_cli) -> None:
     for arguments, expected in (
         (("--given", "end=01.02.2021"), "--given end: start must be given too"),
         (("--given", "net=12,34"), "--given net=12,34: give each name once"),
+        (
+            ("--given", "city=Wien,net="),
+            "--given net=: has no value; a missing cell of a table cannot be given, and --where",
+        ),
         (("--given", "net"), "--given net: give values by name"),
         (("--condition", "town=Wien"), "--given town: there is no such column"),
         (("--where", "price<3"), "--where price: there is no such column"),

@@ -28,7 +28,8 @@ Namespace = dict[str, object]
 def write_table(path: Path) -> Path:
     """Write a table with columns of all kinds and notations, with a mark of its encoding."""
     rng = np.random.default_rng(0)
-    lines = ["id;key;low;high;from;to;city;country;rare;amount;exact;sci;percent;zeros;when;const;total;net;tax;note"]
+    lines = ["id;key;low;high;from;to;city;country;rare;amount;exact;sci;percent;zeros;when;month;account;const;total;"
+             "net;tax;note"]  # fmt: skip
     for row in range(500):
         low, day = rng.normal(50, 20), date(2020, 1, 1) + timedelta(days=int(rng.integers(0, 900)))
         tax = 50 + row * 130 % 1_900
@@ -40,8 +41,10 @@ def write_table(path: Path) -> Path:
             f"{low + rng.exponential(9):.1f}".replace(".", ",") if row else "999,5", f"{day:%d.%m.%Y}",
             f"{day + timedelta(days=int(rng.integers(0, 50))):%d.%m.%Y}", city, country, f"item {row % 400}", amount,
             f"{rng.normal():.12g}".replace(".", ","), f"{rng.lognormal(0, 5):.3e}".replace(".", ","),
-            f"{rng.integers(0, 90)}%", str(int(rng.poisson(3) * (rng.random() > 0.5) * rng.integers(1, 99))),
-            f"{datetime(2020, 1, 1) + timedelta(seconds=int(rng.integers(90_000_000))):%d %b %Y %H:%M:%S}".upper(), "x",
+            f"{rng.integers(0, 90)}%",
+            str((count := int(rng.poisson(3) * (rng.random() > 0.5) * rng.integers(1, 99))) + 500 * (count > 0)),
+            f"{datetime(2020, 1, 1) + timedelta(seconds=int(rng.integers(90_000_000))):%d %b %Y %H:%M:%S}".upper(),
+            f"{day + timedelta(days=40):%m/%Y}", f"({row % 90})" if row % 3 else str(row), "x",
             *(f"{value / 100:.2f}".replace(".", ",") for value in (net + tax, net)),
             f"{tax / 100:.1f}".replace(".", ","),
             f"a long text about number {row} and about {rng.integers(10**9)}, of which no two are the same at all",
@@ -91,8 +94,9 @@ def call(script: Namespace, name: str, *arguments: object) -> object:
     "given",
     [{}, {"city": "Linz, Nord", "exact": "0,5"}, {"from": "03.02.2020", "to": "05.02.2020", "zeros": "0"},
      {"net": "85,00"}, {"total": "20,00", "net": "18,00"},
+     {"zeros": "130"}, {"zeros": "400"}, {"month": "03/2021", "account": "(15)"},
      {"country": "A", "low": "40,00", "rare": "item 7", "percent": "20%", "when": "01 FEB 2020 10:00:00"}],
-    ids=["nothing", "text", "dates", "part", "sum", "all kinds"],
+    ids=["nothing", "text", "dates", "part", "sum", "near an atom", "near scores", "notations", "all"],
 )  # fmt: skip
 def test_rows_are_written_and_given_as_by_the_codec(
     codec: TableCodec, script: Namespace, given: Mapping[str, str], tmp_path: Path

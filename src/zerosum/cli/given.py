@@ -11,6 +11,9 @@ from zerosum.errors import BadInput
 _GIVEN = re.compile(rf"""\s*({QUOTED}|[^"',=][^,=]*?)\s*=\s*({QUOTED}|[^"',][^,]*?)\s*(?:,|$)""")
 """A name and its value, each in quotes if it holds other marks: city="Linz, Nord"."""
 
+_EMPTY = re.compile(rf"""\s*({QUOTED}|[^"',=][^,=]*?)\s*=\s*(?:""|'')?\s*(?:,|$)""")
+"""A name without a value."""
+
 
 def parse_given(text: str) -> list[float] | dict[str, str | float]:
     """Return the given values by name, or the numbers, which are separated by commas; [] for an empty text."""
@@ -24,6 +27,11 @@ def parse_given(text: str) -> list[float] | dict[str, str | float]:
     while start < len(text):
         match = _GIVEN.match(text, start)
         name, value = (unquote(part) for part in match.groups()) if match else ("", "")
+        if not value and (empty := _EMPTY.match(text, start)):
+            raise BadInput(
+                f"--given {empty[1]}=: has no value; a missing cell of a table cannot be given, and "
+                f"--where '{empty[1]}=' keeps the rows in which it is missing"
+            )
         if match is None or not name or not value or name in values:
             raise BadInput(
                 f"--given {text}: give each name once, with a value: age=40,species=cat; a value with a "

@@ -70,7 +70,38 @@ def test_missing_cells_and_types() -> None:
 def test_dates_between_the_days_are_rounded() -> None:
     known = DateFormat(notation="%Y-%m-%d")
     assert known.texts(known.round(np.array([86400 * 1.4]))).tolist() == ["1970-01-02"]
-    assert DateFormat(notation="%H:%M").round(np.array([89.0])).tolist() == [60.0]
+    assert DateFormat(notation="%Y-%m-%d %H:%M").round(np.array([89.0])).tolist() == [60.0]
+
+
+def test_months_are_rounded_to_the_nearest_first_day() -> None:
+    known = DateFormat(notation="%Y-%m")
+    day = 86_400.0
+    cells = np.array([0, 15 * day, 15.5 * day, 31 * day, -15 * day, -16 * day, np.nan])
+    assert known.texts(known.round(cells)).tolist() == [
+        "1970-01", "1970-01", "1970-02", "1970-02", "1970-01", "1969-12", "",
+    ]  # fmt: skip
+    assert known.texts(known.round_up(np.array([0, 1, 30 * day, 32 * day]))).tolist() == [
+        "1970-01", "1970-02", "1970-02", "1970-03",
+    ]  # fmt: skip
+
+
+_RNG = np.random.default_rng(0)
+ANY_CELLS = np.concatenate([
+    _RNG.uniform(-1e11, 4e11, 25), _RNG.uniform(-3e9, 4e9, 25),
+    _RNG.choice([-1, 1], 10) * 10.0 ** _RNG.uniform(-9, 300, 10),
+    [0.0, -0.0, 0.5, -0.5, 59.9999999, 86_399.9999999, -np.inf, np.inf],
+])  # fmt: skip
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_rounded_dates_are_those_that_are_written_and_read(notation: str) -> None:
+    for fraction in (1, 3, 6) if "%f" in notation else (0,):
+        known = DateFormat(notation=notation, fraction=fraction)
+        nearest, next_one = known.round(ANY_CELLS), known.round_up(ANY_CELLS)
+        assert known.parse(known.texts(nearest)).tolist() == nearest.tolist()
+        assert known.parse(known.texts(next_one)).tolist() == next_one.tolist()
+        assert (next_one >= ANY_CELLS.clip(*known.ends)).all()
+        assert (abs(nearest - ANY_CELLS.clip(*known.ends)) <= known.step / 2).all()
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -89,3 +120,6 @@ def test_dates_beyond_the_calendar_are_its_last_and_first_day() -> None:
     dates = DateFormat(notation="%Y-%m-%d")
     far = np.array([1e13, -1e13, np.nan])
     assert dates.texts(dates.round(far)).tolist() == ["9999-12-31", "0001-01-01", ""]
+    seconds = DateFormat(notation="%Y-%m-%d %H:%M:%S")
+    last = as_texts(["9999-12-31 23:59:59"])
+    assert seconds.texts(seconds.round(seconds.parse(last))).tolist() == last.tolist()

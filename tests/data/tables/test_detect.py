@@ -4,6 +4,7 @@ import pytest
 
 from zerosum.data.tables.config import ColumnKind
 from zerosum.data.tables.detect import DetectedColumn, detect_columns, list_names
+from zerosum.data.tables.formats import CategoryFormat, as_texts
 from zerosum.data.tables.text_table import TextColumn, TextTable
 from zerosum.errors import BadInput
 
@@ -40,6 +41,24 @@ def texts_of(cell: Callable[[int], object], count: int = 60) -> list[str]:
         ("category", texts_of(lambda i: "-" if i % 2 else "+"), "category: 2 different"),
         ("category", ["x"] * 60, "one value"),
         ("category", ["", "NA"] * 30, "all cells are missing"),
+        ("integer", texts_of(lambda i: f"({3 * i + 3})"), "integer: 60 different"),
+        (
+            "category",
+            texts_of(lambda i: i % 8 if i % 9 else "foo"),
+            "category: 9 different, mostly numbers, but 'foo' is none: correct such cells and set",
+        ),
+        ("key", texts_of(lambda i: i if i else "foo", 21), "key: 21 of 21 differ, mostly numbers, but 'foo' is none"),
+        (
+            "category",
+            texts_of(lambda i: f"2020-01-{1 + i % 9:02d}" if i % 2 else f"{1 + i % 9}/01/2020"),
+            "dates of several forms (%d/%m/%Y and %Y-%m-%d): write all in one",
+        ),
+        (
+            "category",
+            texts_of(lambda i: f"2020-01-{1 + i % 9:02d}" if i % 5 else "soon"),
+            "mostly dates (%Y-%m-%d), but 'soon' is none: correct such cells and set `data.column.column` to date",
+        ),
+        ("category", texts_of(lambda i: ["1", "2", "A"][i % 3]), "category: 3 different"),
         ("boolean", texts_of(lambda i: ["Yes", "no", ""][i % 3]), "boolean"),
         ("boolean", texts_of(lambda i: i % 3 == 0), "boolean"),
         ("date", texts_of(lambda i: f"{1 + i % 28}.{1 + i % 12}.2020"), "date: %d.%m.%Y"),
@@ -53,6 +72,19 @@ def test_what_a_column_is_taken_for(kind: str, texts: list[str], reason: str) ->
     found = detect(texts)
     assert found.kind == kind
     assert reason in found.reason
+
+
+def test_of_a_category_that_the_user_names_only_the_empty_cell_is_missing() -> None:
+    texts = texts_of(lambda i: ["NA", "DE", "", "null"][i % 4])
+    found, guessed = detect(texts, "category").format, detect(texts).format
+    assert isinstance(found, CategoryFormat)
+    assert isinstance(guessed, CategoryFormat)
+    assert found.values == ("DE", "NA", "null")
+    assert guessed.values == ("DE",)
+    assert found.find_missing(as_texts(["NA", "", "null"])).tolist() == [False, True, False]
+    assert found.texts(found.parse(as_texts(["NA", "", "DE"]))).tolist() == ["NA", "", "DE"]
+    saved = found.settings()
+    assert CategoryFormat(**{**saved, "values": found.values}) == found  # type: ignore[arg-type]
 
 
 def test_integers_that_all_differ_are_keys_by_their_name() -> None:

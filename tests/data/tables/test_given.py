@@ -36,6 +36,7 @@ def sample(customers: TableDataset, draw_real: GenerateFn, values: dict) -> dict
     [
         {"net": "103,97", "member": "no"},
         {"net": 103.97, "member": False},
+        {"net": 103.87 + 0.1},
         {"city": "Linz, Nord"},
         {"start": "01.02.2021", "end": "05.03.2021", "age": "33"},
         {"start": "01.02.2021"},
@@ -46,7 +47,7 @@ def sample(customers: TableDataset, draw_real: GenerateFn, values: dict) -> dict
 def test_given_cells_are_exact(customers: TableDataset, draw_real: GenerateFn, values: dict) -> None:
     texts = sample(customers, draw_real, values)
     for name, value in values.items():
-        text = {103.97: "103,97", False: "no"}.get(value, value)
+        text = {103.97: "103,97", 103.87 + 0.1: "103,97", False: "no"}.get(value, value)
         assert set(texts[name]) == {text}
     assert len(set(texts["end"])) > 50 or "end" in values, "the rest varies"
 
@@ -77,6 +78,12 @@ def test_combinations_are_drawn_by_their_counts(customers: TableDataset, draw_re
         ({"city": "Paris"}, "`given` city='Paris': no such value; choose one of Graz"),
         ({"age": "200"}, r"`given` age=200: the training rows have values from 1\d to 8\d"),
         ({"age": "old"}, "`given` age='old': give a number"),
+        ({"age": "40.7"}, "`given` age=40.7: the column holds integers; give one of these, such as 41"),
+        ({"age": 40.7}, "the column holds integers"),
+        ({"net": 12.349}, "net=12.349: the column holds numbers with at most 2 decimals; give .* such as 12,35"),
+        ({"start": 1.6e9}, "the column holds dates and times of the form %d.%m.%Y"),
+        ({"age": ""}, '`given` age=: a missing cell cannot be given; `where` "age=" keeps'),
+        ({"city": "NA"}, "a missing cell cannot be given"),
         ({"start": "2021-03-01"}, "give a date in the form of the data"),
     ],
 )

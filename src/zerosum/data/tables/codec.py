@@ -172,9 +172,12 @@ class TableCodec(Codec):
 
     def restore_rows(self, derived: Rows, given: Rows | None = None) -> Rows:
         """Return the rows (N, C) of derived rows, rounded as they are written; for `given`, see `restore_given`."""
-        coded, rows = coded_columns(self.constraints), derived.copy()
+        others = coded_columns(self.constraints) | {
+            column for known in self.constraints for column in known.differences
+        }
+        rows = derived.copy()
         for index, column in enumerate(self.columns):
-            if index not in coded:
+            if index not in others:
                 rows[:, index] = column.format.round(rows[:, index])
         for constraint in reversed(self.constraints):
             rows = constraint.restore(rows)

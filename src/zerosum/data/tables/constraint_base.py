@@ -33,6 +33,11 @@ class Constraint(ABC):
         """The columns whose derived cells are codes, not numbers, whatever the columns hold; by default none."""
         return ()
 
+    @property
+    def differences(self) -> tuple[int, ...]:
+        """The columns whose derived cells are differences, and so no cells that a column's format can round."""
+        return ()
+
     def find_members(self, column: int) -> tuple[int, ...]:
         """Return the columns whose cells one of the derived columns stands for: by default itself alone."""
         return (column,)

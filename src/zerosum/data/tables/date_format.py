@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -39,9 +40,13 @@ _FIELDS = {
 }  # fmt: skip
 _PADDED = ("%m", "%d", "%H", "%I")
 _ZONE = re.compile(r"(?:Z| ?UTC| ?[+-][0-9]{2}:?[0-9]{2})$")
-_STEPS = (("%S", 1.0), ("%M", 60.0))
+_STEPS = (("%S", 1.0), ("%M", 60.0), ("%d", 86_400.0))
+_MONTH = 31 * 86_400.0
+_LEAST_STEP = 1e-4  # of the seconds of the year 9999, as float64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CALENDAR = (-62_135_596_800.0, 253_402_214_400.0)  # seconds of 0001-01-01 and 9999-12-31
+_CALENDARS = (("%Y", -62_135_596_800.0, 253_402_300_800.0), ("%y", -31_536_000.0, 3_124_224_000.0))
+"""The first second of the years that four digits, or two, can say, 1 to 9999 and 1969 to 2068, and the one after."""
+_ONE_DAY = ("", -2_208_988_800.0, -2_208_902_400.0)  # 1900-01-01, on which all times without a date are
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,16 @@ class DateFormat(ColumnFormat):
 
     @property
     def step(self) -> float:
-        """The seconds between two dates next to each other."""
+        """The seconds between two dates next to each other; between months, those of the longest one."""
         if self.fraction:
             return float(10.0**-self.fraction)
-        return next((step for mark, step in _STEPS if mark in self.notation), 86400.0)
+        return next((step for mark, step in _STEPS if mark in self.notation), _MONTH)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The first and the last date that can be written."""
+        _, first, end = next((known for known in _CALENDARS if known[0] in self.notation), _ONE_DAY)
+        return first, end - max(self.step, _LEAST_STEP)
 
     def parse(self, texts: Texts) -> Cells:
         """Return seconds since 1970."""
@@ -83,18 +94,21 @@ class DateFormat(ColumnFormat):
                  for text, lost in zip(texts.tolist(), gone, strict=True)]  # fmt: skip
         dates = pd.to_datetime(pd.Series(plain, dtype=object), format=self.notation, errors="coerce", exact=True)
         microseconds = dates.astype("datetime64[us]").astype("int64").to_numpy()
-        return np.where(dates.isna().to_numpy(), np.nan, microseconds / 1e6)
+        seconds = microseconds // 1_000_000 + microseconds % 1_000_000 / 1e6  # exact where microseconds / 1e6 is not
+        return np.where(dates.isna().to_numpy(), np.nan, seconds)
 
     def round(self, cells: Cells) -> Cells:
-        """Round to whole days, minutes or seconds, within the years 1 to 9999."""
-        cells = cells.clip(*_CALENDAR)
+        """Round to the nearest date of the notation: a month, a day, a minute, a second or a fraction of one."""
+        bounded = cells.clip(*self.ends)
         if self.fraction:
-            return np.round(cells, self.fraction)
-        return np.round(cells / self.step) * self.step
+            seconds = np.floor(bounded)
+            rounded: Cells = seconds + np.round(bounded - seconds, self.fraction)
+            return rounded
+        return _round_months(bounded) if self.step == _MONTH else np.round(bounded / self.step) * self.step
 
     def round_up(self, cells: Cells) -> Cells:
-        """Round to whole days, minutes or seconds, never down."""
-        rounded = self.round(cells)
+        """Round to the next date of the notation, never down."""
+        rounded = self.round(cells)  # 31 days after the first of a month, the first of the next one is the nearest
         return self.round(np.where(rounded < cells, rounded + self.step, rounded))
 
     def texts(self, cells: Cells) -> Texts:
@@ -103,7 +117,9 @@ class DateFormat(ColumnFormat):
         return as_texts([self.missing if np.isnan(cell) else self._text(cell) for cell in different.tolist()])[codes]
 
     def _text(self, cell: float) -> str:
-        moment = _EPOCH + timedelta(microseconds=round(cell * 1e6))
+        seconds, digits = math.floor(cell), self.fraction or 6
+        microseconds = round((cell - seconds) * 10**digits) * 10 ** (6 - digits)
+        moment = _EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
         notation = self.notation
         for field in self.unpadded:
             notation = notation.replace(field, str(int(moment.strftime(field))))
@@ -131,10 +147,23 @@ class DateFormat(ColumnFormat):
         """Say how a date is written."""
         return f"give a date in the form of the data, such as {self._text(0.0)} ({self.notation}{self.zone})"
 
+    @property
+    def resolution(self) -> str:
+        """What its dates are."""
+        return f"dates and times of the form {self.notation}{self.zone}"
+
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """A text of this notation, with a group for each field."""
         return _pattern(self.notation)
+
+
+def _round_months(cells: Cells) -> Cells:
+    """Return the starts (N,) of months nearest to cells (N,)."""
+    gone = np.isnan(cells)
+    months = np.where(gone, 0, np.floor(cells)).astype("int64").astype("datetime64[s]").astype("datetime64[M]")
+    start, end = (each.astype("datetime64[s]").astype(np.int64).astype(np.float64) for each in (months, months + 1))
+    return np.where(gone, np.nan, np.where(cells - start < end - cells, start, end))
 
 
 @cache

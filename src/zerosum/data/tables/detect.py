@@ -36,6 +36,8 @@ TEXT_WORDS, TEXT_CHARS, TEXT_FRACTION = 3.0, 200, 0.3
 MIXED_FRACTION, MIN_MIXED_NUMBERS = 0.5, 20
 """Fraction of numbers or dates, and different ones, above which a column that has other cells is an error of the
 data."""
+MIN_NOTED_NUMBERS = 3
+"""Number of different numbers or dates from which on such a column is noted, where it is no error."""
 MAX_LISTED, NUM_CLOSE = 20, 5
 """Number of columns up to which a message lists all, and number of those that it lists otherwise."""
 _TRIED_DATES = 5
@@ -112,7 +114,7 @@ def detect_columns(table: TextTable, given: Mapping[str, ColumnKind]) -> tuple[D
         raise table.error(f"`data.column` {printable(unknown)}: there is no such column; choose one of "
                           f"{list_names(list(table.columns), unknown)}")  # fmt: skip
     found = (_Cells(table, name, column) for name, column in table.columns.items())
-    return tuple(_format_as(cells, given[cells.name]) if cells.name in given else _detect(cells) for cells in found)
+    return tuple(_detect_typed(cells, given.get(cells.name)) for cells in found)
 
 
 def list_names(names: list[str], wanted: str) -> str:
@@ -130,6 +132,24 @@ def list_names(names: list[str], wanted: str) -> str:
     return f"{printable(', '.join(shown))} and {len(names) - len(shown):,} more"
 
 
+def _detect_typed(cells: _Cells, given: ColumnKind | None) -> DetectedColumn:
+    """Return what a column holds, by what the user or its type says, if they do, or else by its cells.
+
+    Raises:
+        BadInput: it is not what the user says, or mixes numbers with texts.
+    """
+    known = cells.table.dtypes.get(cells.name)
+    if known is not None and known.left_out:
+        if given not in (None, "text"):
+            raise BadInput(f"`data.column.{printable(cells.name)}` {given}: {known.left_out}; convert the column")
+        return DetectedColumn(cells.name, None, known.left_out)
+    if given is not None:
+        return _format_as(cells, given, "as `data.column` says")
+    if known is not None and known.is_category:
+        return _format_as(cells, "category", f"{len(cells.present):,} different, as its type says")
+    return _detect(cells)
+
+
 def _detect(cells: _Cells) -> DetectedColumn:
     present = cells.present
     if len(present) <= 1:
@@ -142,7 +162,7 @@ def _detect(cells: _Cells) -> DetectedColumn:
     if (known := _detect_values(cells)) is not None:
         return known
     _require_no_mixture(cells)
-    return _detect_text(cells)
+    return _detect_text(cells, _describe_mixture(cells))
 
 
 def _detect_values(cells: _Cells) -> DetectedColumn | None:
@@ -161,7 +181,7 @@ def _detect_values(cells: _Cells) -> DetectedColumn | None:
 def _explain_key(cells: _Cells, number: NumberFormat) -> str:
     """Return why integers are keys: all differ, and the column is named so, or they count the rows; "" if not."""
     num_rows = cells.table.num_rows
-    if number.kind != "integer" or len(cells.present) < max(num_rows, MIN_UNIQUE_ROWS):
+    if number.kind != "integer" or number.has_parentheses or len(cells.present) < max(num_rows, MIN_UNIQUE_ROWS):
         return ""
     if _KEY_NAME.search(cells.name):
         return "key: all differ, and its name is that of one; new ones are made"
@@ -191,16 +211,37 @@ def _require_no_mixture(cells: _Cells) -> None:
                 _raise_mixture(cells, f"dates ({known.notation})", present[~is_date], "none")
 
 
+def _describe_mixture(cells: _Cells) -> str:
+    """Return why a column that is mostly numbers, or dates, is none, where few of them differ; "" if it is not so."""
+    present, name = cells.numeric, printable(cells.name)
+    is_number = ~np.isnan(NumberFormat().parse(present))
+    if _are_most(cells, present, is_number, MIN_NOTED_NUMBERS):
+        return (f"mostly numbers, but {shorten_cell(str(present[~is_number][0]))} is none: correct such cells and set "
+                f"`data.column.{name}` to number if it holds numbers")  # fmt: skip
+    notations = dict.fromkeys(
+        known for example in present[:_TRIED_DATES] if (known := detect_date_format(as_texts([example]))) is not None
+    )
+    dates = [~np.isnan(known.parse(present)) for known in notations]
+    is_date = np.any(dates, 0) if dates else np.zeros(len(present), bool)
+    shown = " and ".join(known.notation for known in list(notations)[:2])
+    if is_date.all() and len(present) >= MIN_NOTED_NUMBERS:
+        return f"dates of several forms ({shown}): write all in one and set `data.column.{name}` to date"
+    if _are_most(cells, present, is_date, MIN_NOTED_NUMBERS):
+        return (f"mostly dates ({shown}), but {shorten_cell(str(present[~is_date][0]))} is none: correct such cells "
+                f"and set `data.column.{name}` to date if it holds dates")  # fmt: skip
+    return ""
+
+
 def _are_numbers(cells: _Cells, texts: Texts) -> bool:
     """Return whether different texts (V,) are all numbers, in any notation, however few they are."""
     return detect_number_format(texts, "", cells.table.dialect.separator) is not None
 
 
-def _are_most(cells: _Cells, present: Texts, chosen: NDArray[np.bool_]) -> bool:
-    """Return whether chosen ones of different texts (V,) are many, and those of most rows, but not all."""
+def _are_most(cells: _Cells, present: Texts, chosen: NDArray[np.bool_], least: int = MIN_MIXED_NUMBERS + 1) -> bool:
+    """Return whether chosen ones of different texts (V,), at least so many, are those of most rows, but not all."""
     num_rows = cells.count_rows(present)
     is_most = cells.count_rows(present[chosen]) >= MIXED_FRACTION * num_rows
-    return bool(MIN_MIXED_NUMBERS < chosen.sum() < len(present)) and is_most
+    return bool(least <= chosen.sum() < len(present)) and is_most
 
 
 def _raise_mixture(cells: _Cells, what: str, wrong: Texts, are: str) -> None:
@@ -243,19 +284,19 @@ def _detect_text(cells: _Cells, why: str = "") -> DetectedColumn:
     return DetectedColumn(cells.name, CategoryFormat.fit(cells.column), f"category: {len(present):,} different{extra}")
 
 
-def _format_as(cells: _Cells, kind: ColumnKind) -> DetectedColumn:
-    """Return a column of which the user says what it holds.
+def _format_as(cells: _Cells, kind: ColumnKind, why: str) -> DetectedColumn:
+    """Return a column of which it is known what it holds, and why.
 
     Raises:
         BadInput: it does not hold that.
     """
-    reason = f"{kind}, as `data.column` says"
+    reason = f"{kind}, {why}" if why.startswith("as ") else f"{kind}: {why}"
     if kind == "text":
         return DetectedColumn(cells.name, None, f"{reason}, left out")
     if kind == "key":
         return DetectedColumn(cells.name, KeyFormat.fit(cells.present), reason)
     if kind == "category" or not len(cells.present):
-        return DetectedColumn(cells.name, CategoryFormat.fit(cells.column), reason)
+        return DetectedColumn(cells.name, CategoryFormat.fit(cells.column, is_literal=kind == "category"), reason)
     found = _find_format(cells, kind)
     if found is None:
         more = "; integers of so many digits are keys or categories" if are_long_integers(cells.numeric) else ""

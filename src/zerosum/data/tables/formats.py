@@ -32,6 +32,7 @@ MISSING_TEXTS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "
 """Texts that stand for a missing cell in any column."""
 MISSING_MARKS = ("?", "-", "--", ".", "..", "*", "n.a.", "N.A.", "na", "missing", "unknown", "0000-00-00")
 """Texts that stand for a missing cell among numbers and dates; in other columns they may be a category."""
+_EMPTY = frozenset(("",))
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class ColumnFormat(ABC):
     def describe_wanted(self) -> str:
         """Return what a cell is, as the end of a message."""
 
+    @property
+    def resolution(self) -> str:
+        """What its cells are, which `round` makes of others, as a plural noun."""
+        return "other values"
+
 
 def as_texts(values: Sequence[str]) -> Texts:
     """Return texts (N,) as an array."""
@@ -124,12 +130,19 @@ class CategoryFormat(ColumnFormat):
     kind: ClassVar[str] = "category"
     values: tuple[str, ...] = ()
     """The texts, in their order; a cell is an index."""
+    is_literal: bool = False
+    """Whether NA and the like are categories, so that only an empty cell is missing."""
 
     @classmethod
-    def fit(cls, column: TextColumn) -> CategoryFormat:
+    def fit(cls, column: TextColumn, is_literal: bool = False) -> CategoryFormat:
         """Return the format of a column, of which some cells may be missing."""
-        gone = is_missing(column.values)
-        return cls(missing=most_frequent(column, gone), values=tuple(sorted(column.values[~gone].tolist())))
+        gone = cls(is_literal=is_literal).find_missing(column.values)
+        values = tuple(sorted(column.values[~gone].tolist()))
+        return cls(missing=most_frequent(column, gone), values=values, is_literal=is_literal)
+
+    def find_missing(self, texts: Texts) -> NDArray[np.bool_]:
+        """Return which texts (N,) stand for missing cells of this column."""
+        return _find(texts, _EMPTY) if self.is_literal else super().find_missing(texts)
 
     def parse(self, texts: Texts) -> Cells:
         """Return the indices."""
@@ -160,7 +173,7 @@ class CategoryFormat(ColumnFormat):
 
     def settings(self) -> dict[str, Json]:
         """Return the fields."""
-        return {"missing": self.missing, "values": list(self.values)}
+        return {"missing": self.missing, "values": list(self.values), "is_literal": self.is_literal}
 
     def describe_wanted(self) -> str:
         """Say which categories there are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +12,14 @@ from zerosum.data.codec import GivenValues
 from zerosum.data.tables.constraint_base import Constraint
 from zerosum.data.tables.detect import list_names
 from zerosum.data.tables.encoder import ColumnEncoder
-from zerosum.data.tables.formats import BooleanFormat, Rows
+from zerosum.data.tables.formats import BooleanFormat, Rows, as_texts
 from zerosum.data.tables.layout import TableColumn, TableLayout
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
+
+_TOLERANCE = 1e-12
+"""Relative error of a given number, such as 0.1 + 0.2, that is none of the user's."""
 
 
 def given_rows(
@@ -113,11 +117,17 @@ def _number_or_text(column: TableColumn, value: str | float) -> float:
     """Return the cell that a text in the user's notation, a number or a truth value means.
 
     Raises:
-        BadInput: it means none.
+        BadInput: it means none, a missing one, or one that no sample has, since it is too fine.
     """
-    if not isinstance(value, str) and (column.is_numeric or isinstance(column.format, BooleanFormat)):
-        cell = float(value)
-        if column.is_numeric or cell in (0.0, 1.0):
-            return float(column.format.round(np.array([cell]))[0])
-    parsed = column.format.parse_text(f"`given` {printable(column.name)}", str(value))
-    return float(column.format.round(np.array([parsed]))[0])
+    name = printable(column.name)
+    if column.format.find_missing(as_texts([str(value).strip()]))[0]:
+        raise BadInput(f"`given` {name}={value}: a missing cell cannot be given; `where` \"{name}=\" keeps the rows in "
+                       "which it is missing")  # fmt: skip
+    is_truth = isinstance(column.format, BooleanFormat) and value in (0, 1)
+    is_cell = not isinstance(value, str) and (column.is_numeric or is_truth)
+    cell = float(value) if is_cell else column.format.parse_text(f"`given` {name}", str(value))
+    rounded = column.format.round(np.array([cell]))
+    if not math.isclose(rounded[0], cell, rel_tol=_TOLERANCE):
+        raise BadInput(f"`given` {name}={value}: the column holds {column.format.resolution}; give one of these, such "
+                       f"as {column.format.texts(rounded)[0]}")  # fmt: skip
+    return float(rounded[0])

@@ -18,8 +18,10 @@ _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 _HEX = re.compile(r"[0-9a-fA-F-]{8,}")
 LONG_KEY = 16
 """Number of hexadecimal digits from which on new keys are random numbers; shorter ones go on counting."""
-MAX_DIGITS = 18
-"""Largest number of digits of a number in a key, which is an int64."""
+MAX_DIGITS = 38
+"""Largest number of digits of a number in a key that goes on counting."""
+MAX_INTEGER = 2**63 - 1
+"""Largest number that is an int64; larger ones are texts."""
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
@@ -59,8 +61,9 @@ class KeyFormat:
         if len(found) < len(texts) or len(around) != 1:
             return cls(before="key-")
         ((before, after),) = around
-        lengths = {len(number) for _, number, _ in found}
-        return cls(before, after, lengths.pop() if len(lengths) == 1 else 1, 1 + max(int(n) for _, n, _ in found))
+        numbers = [number for _, number, _ in found]
+        is_padded = len(set(map(len, numbers))) == 1 and any(number.startswith("0") for number in numbers)
+        return cls(before, after, len(numbers[0]) if is_padded else 1, 1 + max(map(int, numbers)))
 
     def texts(self, first: int, count: int) -> Texts:
         """Return the keys of rows number `first` to `first + count - 1`; no two rows have the same."""
@@ -77,11 +80,12 @@ class KeyFormat:
         return "".join(next(own) if mark == "x" else mark for mark in self.shape)
 
     def typed(self, first: int, count: int) -> Series:
-        """Return the keys as a pandas column: of integers, if they are."""
+        """Return the keys as a pandas column: of int64, if all are such numbers."""
         import pandas as pd
 
         texts = self.texts(first, count)
-        is_integer = not (self.before or self.after or self.shape) and self.digits == 1
+        is_plain = not (self.before or self.after or self.shape) and self.digits == 1
+        is_integer = is_plain and self.next_number + first + count - 1 <= MAX_INTEGER
         return pd.Series(texts.astype(np.int64)) if is_integer else pd.Series(texts, dtype=object)
 
     def settings(self) -> dict[str, Json]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.tables.column_types import ColumnType, restore_type
 from zerosum.data.tables.date_format import DateFormat
 from zerosum.data.tables.detect import DetectedColumn
 from zerosum.data.tables.formats import BooleanFormat, CategoryFormat, ColumnFormat
@@ -21,7 +21,7 @@ from zerosum.data.tables.text_table import Dialect, TextColumn
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 
 FORMATS: Mapping[str, type[ColumnFormat]] = {
@@ -61,8 +61,8 @@ class TableLayout:
     all_columns: tuple[DetectedColumn, ...]
     """All columns of the user's table."""
     dialect: Dialect
-    dtypes: Mapping[str, str] = field(default_factory=dict)
-    """The types of the columns in pandas, where the data keep them; others are as pandas reads them from a text."""
+    dtypes: Mapping[str, ColumnType] = field(default_factory=dict)
+    """The types of the columns, where the data keep them; others are as pandas reads them from a text."""
 
     @cached_property
     def columns(self) -> tuple[TableColumn, ...]:
@@ -116,15 +116,28 @@ class TableLayout:
         import pandas as pd
 
         frame = self.frame(cells, first)
+        keys = {column.name for column in self._keys}
         for name in frame.columns:
-            if name in self.dtypes:
-                with suppress(TypeError, ValueError):  # such as missing cells in a column of integers
-                    frame[name] = frame[name].astype(self.dtypes[name])
+            known = self.dtypes.get(name)
+            if known is not None and (known.fits_keys or name not in keys):
+                texts = partial(self._nullable_texts, name, cells, first)
+                frame[name] = known.restore(frame[name], texts, name in nullable)
             elif frame[name].dtype == object:
                 frame[name] = pd.Series(frame[name].tolist())
             elif name in nullable and frame[name].dtype in ("int64", "bool"):
                 frame[name] = frame[name].convert_dtypes()
         return frame
+
+    def _nullable_texts(self, name: str, cells: NDArray[np.float64], first: int) -> Series:
+        """Return a column of rows (N, C) as texts, None where a cell is missing."""
+        import pandas as pd
+
+        own = {column.name: index for index, column in enumerate(self.columns)}
+        if name in own:
+            part = cells[:, own[name]]
+            return pd.Series(self.columns[own[name]].format.texts(part), dtype=object).where(~np.isnan(part), None)
+        key = next(column for column in self._keys if column.name == name)
+        return pd.Series(key.format.texts(first, len(cells)), dtype=object)
 
     def texts(self, cells: NDArray[np.float64], first: int) -> DataFrame:
         """Return rows (N, C) as a table of texts, with new keys from row number `first` on."""
@@ -166,7 +179,7 @@ class TableLayout:
         ]
         return {
             "columns": columns, "separator": self.dialect.separator, "encoding": self.dialect.encoding,
-            "dtypes": dict(self.dtypes),
+            "dtypes": {name: known.settings() for name, known in self.dtypes.items()},
         }  # fmt: skip
 
     @classmethod
@@ -179,8 +192,9 @@ class TableLayout:
         dtypes = settings.get("dtypes", {})
         assert isinstance(dtypes, Mapping), "an object was saved"
         return cls(
-            tuple(_restore_column(column) for column in columns), dialect, {name: str(dtypes[name]) for name in dtypes}
-        )
+            tuple(_restore_column(column) for column in columns), dialect,
+            {name: restore_type(dtypes[name]) for name in dtypes},
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

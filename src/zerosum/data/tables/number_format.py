@@ -13,6 +13,7 @@ import numpy as np
 
 from zerosum.data.tables.formats import MISSING_MARKS, MISSING_TEXTS, Cells, ColumnFormat, as_texts
 from zerosum.data.tables.text_table import Texts
+from zerosum.data.text import pluralize
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ NOTATIONS = (
     (",", "\u202f"), (".", "\u2019"),
 )  # fmt: skip
 """Marks of decimals and of thousands that are recognized, in this order; a column has one pair."""
-UNITS = (("$", ""), ("\u20ac", ""), ("\xa3", ""), ("\xa5", ""), ("", "%"), ("", " %"), ("", " \u20ac"), ("", "\u20ac"))
+UNITS = (("$", ""), ("\u20ac", ""), ("\xa3", ""), ("\xa5", ""), ("", " %"), ("", "%"), ("", " \u20ac"), ("", "\u20ac"))
 """What may stand before or after all numbers of a column."""
 MAX_EXACT = 2.0**53
 """Integers from here on are not exact as floats."""
@@ -31,6 +32,7 @@ _MAX_DECIMALS = 12
 _COUNTED = 2_000  # texts whose digits are counted
 _SHORTEST = 16
 """Significant digits from which on a number is written as Python writes it: as short as it is exact."""
+_ACCOUNTED = re.compile(r"\s*\(([^-+()]+)\)\s*")
 _NUMBER_CHARS = frozenset("0123456789+-.eE ")
 
 
@@ -59,12 +61,16 @@ class NumberFormat(ColumnFormat):
     before: str = ""
     after: str = ""
     """What stands before and after the number, such as $ or %."""
+    has_parentheses: bool = False
+    """Whether negative numbers are written as in accounting: (12) is -12."""
 
     def parse(self, texts: Texts) -> Cells:
         """Return the numbers."""
         gone = self.find_missing(texts)
         cells = np.full(len(texts), np.nan)
         present = texts[~gone].tolist()
+        if self.has_parentheses:
+            present = list(map(_sign_accounted, present))
         if self.before or self.after:
             present = [_strip_unit(text, self.before, self.after) for text in present]
         cells[~gone] = self._parse_present(present)
@@ -136,7 +142,8 @@ class NumberFormat(ColumnFormat):
         if comma or self.decimal_mark != ".":
             text = text.translate({ord(","): self.thousands_mark, ord("."): self.decimal_mark})
         sign = "-" if self.before and text.startswith("-") else ""
-        return f"{sign}{self.before}{text.removeprefix(sign)}{self.after}"
+        text = f"{sign}{self.before}{text.removeprefix(sign)}{self.after}"
+        return f"({text[1:]})" if self.has_parentheses and text.startswith("-") else text
 
     def typed(self, cells: Cells) -> Series:
         """Return a column of float64."""
@@ -150,11 +157,19 @@ class NumberFormat(ColumnFormat):
             "missing": self.missing, "decimals": self.decimals, "has_fixed_decimals": self.has_fixed_decimals,
             "decimal_mark": self.decimal_mark, "thousands_mark": self.thousands_mark, "digits": self.digits,
             "exponent": self.exponent, "before": self.before, "after": self.after,
+            "has_parentheses": self.has_parentheses,
         }  # fmt: skip
 
     def describe_wanted(self) -> str:
         """Say that it is a number."""
         return "give a number, as they are written in the data"
+
+    @property
+    def resolution(self) -> str:
+        """What its numbers are."""
+        if self.decimals is None:
+            return f"numbers of at most {self.digits} significant digits"
+        return f"numbers with at most {pluralize(self.decimals, 'decimal')}" if self.decimals else "integers"
 
 
 @dataclass(frozen=True)
@@ -177,6 +192,12 @@ def _finite(cells: Cells) -> Cells:
     return np.where(np.isinf(cells), np.nan, cells)
 
 
+def _sign_accounted(text: str) -> str:
+    """Return a negative number of accounting, (12), with a sign, -12; any other text as it is."""
+    found = _ACCOUNTED.fullmatch(text)
+    return f"-{found[1]}" if found else text
+
+
 def _strip_unit(text: str, before: str, after: str) -> str:
     text = text.strip().removesuffix(after)
     sign = text[:1] if before and text[:1] in ("-", "+") else ""
@@ -196,18 +217,19 @@ def detect_number_format(texts: Texts, missing: str = "", separator: str = ";") 
         missing: the text of a missing cell.
         separator: what separates the cells of the file: where it is a comma, 1,234 is above a thousand.
     """
-    values = [text.strip() for text in texts.tolist()]
-    if not values:
+    written = [text.strip() for text in texts.tolist()]
+    if not written:
         return IntegerFormat(missing=missing)
-    before, after = next((unit for unit in UNITS if _has_unit(values[0], *unit)), ("", ""))
-    if (before or after) and not all(_has_unit(value, before, after) for value in values):
-        return None
+    values = list(map(_sign_accounted, written))
+    fitting = (unit for unit in UNITS if all(_has_unit(value, *unit) for value in values))
+    before, after = next(fitting, ("", ""))
     plain = [_strip_unit(value, before, after) for value in values] if before or after else values
     notations = NOTATIONS if separator == ";" else (NOTATIONS[0], NOTATIONS[2], *NOTATIONS)
     for decimal_mark, thousands_mark in notations:
         notation = NumberFormat(
-            missing=missing, decimal_mark=decimal_mark, thousands_mark=thousands_mark, before=before, after=after
-        )
+            missing=missing, decimal_mark=decimal_mark, thousands_mark=thousands_mark, before=before, after=after,
+            has_parentheses=values != written,
+        )  # fmt: skip
         if thousands_mark:
             cells = notation._parse_present(plain) if notation._fits(plain) else None
         else:
@@ -256,7 +278,7 @@ def _count_digits(text: str, leading: bool = False) -> int:
 
 def are_long_integers(texts: Texts) -> bool:
     """Return whether different texts (V,) are integers of which a float cannot hold one exactly."""
-    values = texts.tolist()
+    values = list(map(_sign_accounted, texts.tolist()))
     longest = max(map(len, values), default=0)
     if longest < len(str(int(MAX_EXACT))):
         return False

@@ -54,6 +54,11 @@ class Ordered(NumericConstraint):
 
     kind: ClassVar[str] = "ordered"
 
+    @property
+    def differences(self) -> tuple[int, ...]:
+        """All but the first column."""
+        return self.columns[1:]
+
     def restore_cell(self, column: int, cell: float) -> Mapping[int, float]:
         """Return the cell of the first column, and none for the others, whose derived cells are differences."""
         return {column: cell} if column == self.columns[0] else {}

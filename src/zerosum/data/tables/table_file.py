@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.data.tables.arrow_types import read_types
+from zerosum.data.tables.column_types import texts_of_column
 from zerosum.data.tables.imports import import_pandas, missing_extra
 from zerosum.data.tables.text_file import read_text_file
 from zerosum.data.tables.text_table import TextColumn, TextTable, check_names, name_columns
@@ -13,7 +14,7 @@ from zerosum.data.text import printable
 from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 TYPED_SUFFIXES = (".parquet", ".xlsx")
@@ -51,8 +52,12 @@ def read_table(path: Path) -> TextTable:
         raise BadInput(f"{path}: cannot be read ({_first_line(error)}); name an intact file") from error
     names = name_columns([str(name).strip() for name in frame.columns])
     check_names(str(path), names)
-    columns = {name: TextColumn.of(_texts_of_column(frame.iloc[:, place])) for place, name in enumerate(names)}
-    return TextTable(str(path), columns, dtypes=_read_dtypes(path) if suffix == ".parquet" else {})
+    parts = dict(zip(names, (frame.iloc[:, place] for place in range(len(names))), strict=True))
+    if suffix == ".xlsx":
+        return TextTable(str(path), {name: TextColumn.of(texts_of_column(part)) for name, part in parts.items()})
+    types = dict(zip(names, read_types(path, frame), strict=True))
+    columns = {name: TextColumn.of(types[name].read(part)) for name, part in parts.items()}
+    return TextTable(str(path), columns, dtypes=types)
 
 
 def _first_line(error: Exception) -> str:
@@ -64,14 +69,6 @@ def _read_parquet(path: Path) -> DataFrame:
     import pandas as pd
 
     return pd.read_parquet(path, dtype_backend="numpy_nullable").reset_index(drop=True)
-
-
-def _read_dtypes(path: Path) -> dict[str, str]:
-    """Return the types that pandas gives the columns of a Parquet file."""
-    import pyarrow.parquet
-
-    empty = pyarrow.parquet.read_schema(path).empty_table().to_pandas()
-    return {str(name): str(dtype) for name, dtype in empty.dtypes.items()}
 
 
 def _read_excel(path: Path) -> DataFrame:
@@ -96,31 +93,3 @@ def _read_excel(path: Path) -> DataFrame:
     return pd.DataFrame(
         {place: pd.Series([row[place] for row in rest]) for place in range(size)}, range(len(rest))
     ).set_axis(names, axis=1)
-
-
-def _texts_of_column(column: Series) -> Sequence[str]:
-    """Return typed cells as texts, "" where one is missing."""
-    import pandas as pd
-
-    missing = column.isna().to_numpy()
-    if pd.api.types.is_datetime64_any_dtype(column):
-        texts = _texts_of_dates(column)
-    elif pd.api.types.is_float_dtype(column):
-        kind = "float32" if column.dtype.itemsize <= 4 else "float64"  # the texts of 32 bits are shorter
-        numbers = column.to_numpy(kind, na_value=0.0)
-        texts = [str(number).removesuffix(".0") for number in numbers]
-    else:
-        texts = [str(value) for value in column]
-    return ["" if gone else text for text, gone in zip(texts, missing, strict=True)]
-
-
-def _texts_of_dates(column: Series) -> list[str]:
-    """Return dates, with times if one is not midnight, with fractions of seconds if one has them; in UTC."""
-    if column.dt.tz is not None:
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    present = column.dropna()
-    if (present.dt.microsecond != 0).any():
-        form = "%Y-%m-%d %H:%M:%S.%f"
-    else:
-        form = "%Y-%m-%d" if (present.dt.normalize() == present).all() else "%Y-%m-%d %H:%M:%S"
-    return [str(text) for text in column.dt.strftime(form)]

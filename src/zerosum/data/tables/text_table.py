@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.tables.column_types import ColumnType
 from zerosum.data.text import pluralize, printable
 from zerosum.errors import BadInput
 
@@ -101,8 +102,8 @@ class TextTable:
     columns: Mapping[str, TextColumn] = field(repr=False)
     """The columns by name, in their order, of N rows each."""
     dialect: Dialect = field(default_factory=Dialect)
-    dtypes: Mapping[str, str] = field(default_factory=dict)
-    """The types of the columns in pandas, where the file keeps them."""
+    dtypes: Mapping[str, ColumnType] = field(default_factory=dict)
+    """The types of the columns, where the file keeps them."""
 
     @cached_property
     def num_rows(self) -> int:
