@@ -97,6 +97,14 @@ def _splitmix64(x: Tensor) -> Tensor:
     return x ^ _logical_right_shift(x, 31)
 
 
+def _stream_key(random_stream: RandomStream) -> int:
+    """Return `_splitmix64` of the number of a stream, which is the same for all samples, without a tensor."""
+    x = int(random_stream)
+    x = (x ^ (x >> 30)) * _MIX_MULTIPLIER_1 & _UINT64_MASK
+    x = (x ^ (x >> 27)) * _MIX_MULTIPLIER_2 & _UINT64_MASK
+    return _to_signed_int64(x ^ (x >> 31))
+
+
 def derive_seeds(seed: int, first: int, count: int, series: SeedSeries = SeedSeries.SAMPLING) -> Tensor:
     """Return the seeds of the samples with index `first` .. `first + count - 1`.
 
@@ -130,8 +138,7 @@ def redraw_seeds(seed: Tensor, attempt: int) -> Tensor:
         seed: (N,) int64, the seeds of their first draws.
         attempt: how often they are drawn again, 1 or more; each attempt of each sample has a seed of its own.
     """
-    stream = _splitmix64(torch.full_like(seed, RandomStream.REDRAW))
-    return fork_seed(seed ^ stream, attempt)
+    return fork_seed(seed ^ _stream_key(RandomStream.REDRAW), attempt)
 
 
 def sample_classes(seed: Tensor, class_priors: Tensor) -> Tensor:
@@ -150,7 +157,7 @@ def sample_classes(seed: Tensor, class_priors: Tensor) -> Tensor:
 
 def uniform(seed: Tensor, size: int, random_stream: RandomStream) -> Tensor:
     """Draw uniform numbers in the open interval (0, 1), one row per seed: (N,) int64 to (N, size) float32."""
-    state = _splitmix64(seed ^ _splitmix64(torch.full_like(seed, random_stream)))
+    state = _splitmix64(seed ^ _stream_key(random_stream))
     counter = torch.arange(1, size + 1, device=seed.device, dtype=torch.int64)
     # 23 bits, so that neither 0 nor 1 occurs in float32
     bits = _logical_right_shift(_splitmix64(state[:, None] + _GOLDEN_GAMMA * counter), 41)
@@ -173,7 +180,7 @@ def coarse_normal(seed: Tensor, size: int, random_stream: RandomStream) -> Tenso
     They take a tenth of the time of `normal`, which matters for noise of the size of images, and none exceeds 4.33 in
     absolute value.
     """
-    state = _splitmix64(seed ^ _splitmix64(torch.full_like(seed, random_stream)))
+    state = _splitmix64(seed ^ _stream_key(random_stream))
     bits = state[:, None] + _GOLDEN_GAMMA * torch.arange(1, (size + 3) // 4 + 1, device=seed.device, dtype=torch.int64)
     # `_splitmix64`, in place: the memory for intermediate results would take most of the time
     bits.bitwise_xor_(_logical_right_shift(bits, 30)).mul_(_MIX_MULTIPLIER_1)

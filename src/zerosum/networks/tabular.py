@@ -93,11 +93,12 @@ class BlockLayout(nn.Module):
     def gates(self, categories: Tensor) -> Tensor:
         """Return 1 for each free number, and 0 for those that categories (N, C) fix: (N, V)."""
         # a block without categories has a number that is always free: the column of ones after all categories
-        return torch.cat([categories, categories.new_ones(categories.shape[0], 1)], 1)[:, self.gate_places]
+        with_ones = torch.cat([categories, categories.new_ones(categories.shape[0], 1)], 1)
+        return with_ones.index_select(1, self.gate_places)
 
     def join(self, categories: Tensor, values: Tensor) -> Tensor:
         """Return samples (N, K) of their categories (N, C) and numbers (N, V)."""
-        return torch.cat([categories, values], 1)[:, self.order]
+        return torch.cat([categories, values], 1).index_select(1, self.order)
 
 
 def _category_values(blocks: Sequence[Block], num_categories: int) -> Tensor:
@@ -158,17 +159,15 @@ class NormalNumbers(nn.Module):
             fixed: (N, V) the fixed numbers, 0 elsewhere.
         """
         gains, deviations = self._gains(gates.detach())
-        means = self._means(categories)
-        num_numbers = residuals.shape[1]
-        numbers = fixed
+        means, count = self._means(categories), residuals.shape[1]
+        numbers = list(fixed.unbind(1))
         for step, gain in enumerate(gains):
-            index = step % num_numbers
-            if step >= num_numbers:
+            index = step % count
+            if step >= count:
                 free = means[:, index] + deviations[index] * residuals[:, index]
-                chosen = fixed[:, index] + gates[:, index] * free
-                numbers = torch.cat([numbers[:, :index], chosen[:, None], numbers[:, index + 1 :]], 1)
-            means = means + gain * (numbers[:, index] - means[:, index])[:, None]
-        return numbers
+                numbers[index] = numbers[index] + gates[:, index] * free
+            means = means + gain * (numbers[index] - means[:, index])[:, None]
+        return torch.stack(numbers, 1)
 
     @torch.no_grad()
     def _gains(self, gates: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -208,19 +207,20 @@ class BlockOutput(nn.Module):
     def forward(self, outputs: Tensor, seed: Tensor, given: Given | None = None) -> Tensor:
         """Map outputs (N, K) to samples (N, K), by the noise of seeds (N,) int64, with the given blocks."""
         layout = self.layout
-        values = outputs[:, layout.value_places]
-        categories = outputs[:, layout.category_places]
+        values = outputs.index_select(1, layout.value_places)
+        categories = outputs.index_select(1, layout.category_places)
         if layout.num_coded:
             categories = self._choose(categories, seed)
         if given is not None:
-            known = given["known"][:, layout.owners]
-            known_categories = known[:, layout.category_places] > 0
-            categories = torch.where(known_categories, given["values"][:, layout.category_places], categories)
+            known = given["known"].index_select(1, layout.owners)
+            known_categories = known.index_select(1, layout.category_places) > 0
+            given_categories = given["values"].index_select(1, layout.category_places)
+            categories = torch.where(known_categories, given_categories, categories)
         gates = layout.gates(categories)
         fixed = categories @ layout.category_values
         if given is not None:
-            is_known = known[:, layout.value_places]
-            fixed = torch.where(is_known > 0, given["values"][:, layout.value_places], fixed)
+            is_known = known.index_select(1, layout.value_places)
+            fixed = torch.where(is_known > 0, given["values"].index_select(1, layout.value_places), fixed)
             gates = gates * (1 - is_known)
         if self.numbers is None:
             return layout.join(categories, fixed + gates * values)
@@ -312,9 +312,10 @@ class Discriminator(nn.Module):
         if self.numbers is None:
             return sample
         places = self.layout.category_places, self.layout.value_places
-        residuals = self.numbers.residuals(sample[:, places[0]], sample[:, places[1]])
+        categories, values = (sample.index_select(1, place) for place in places)
+        residuals = self.numbers.residuals(categories, values)
         # where a category says what a number is, it was chosen without regard to the others: far from what they ask for
-        return torch.cat([sample, residuals * self.layout.gates(sample[:, places[0]])], 1)
+        return torch.cat([sample, residuals * self.layout.gates(categories)], 1)
 
     def stages_from_sample(self) -> Stages:
         """Return the hidden layers."""
