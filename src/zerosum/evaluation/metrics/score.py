@@ -44,8 +44,8 @@ def grouped_mean_score(values: NDArray[np.generic], groups: NDArray[np.generic])
 
     Example:
         >>> values = np.array([1.0, 1.0, 3.0, 3.0])
-        >>> round(mean_score(values).error, 3), grouped_mean_score(values, np.array([0, 0, 1, 1])).error
-        (0.577, 1.0)
+        >>> [round(each.error, 3) for each in (mean_score(values), grouped_mean_score(values, np.array([0, 0, 1, 1])))]
+        [0.577, 1.0]
     """
     mean = mean_score(values).value
     _, places = np.unique(groups, return_inverse=True)
