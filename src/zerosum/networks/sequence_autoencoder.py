@@ -24,6 +24,7 @@ from zerosum.game.sample_spec import TokenSyntax
 from zerosum.game.seeded_rng import RandomStream
 from zerosum.game.types import Autoencoder, Reconstruction, Sample, at_least_float32
 from zerosum.networks.batch_norm import BatchNorm1d
+from zerosum.networks.packed_gru import PackedGRU
 from zerosum.networks.residual_mlp import join_given
 from zerosum.networks.token_syntax import SyntaxMask
 
@@ -81,7 +82,7 @@ class RecurrentAutoencoder(Autoencoder):
         if num_given:
             self.condition_inputs = ("seed", "condition")
         self.encoder_embedding = nn.Embedding(num_tokens, embedding_size)
-        self.encoder = nn.GRU(embedding_size, encoder_width, batch_first=True)
+        self.encoder = PackedGRU(embedding_size, encoder_width)
         self.to_code = nn.Sequential(
             nn.Linear(2 * encoder_width, code_size), BatchNorm1d(code_size, affine=False, momentum=0.01)
         )
@@ -89,7 +90,7 @@ class RecurrentAutoencoder(Autoencoder):
         context_size = code_size + 1 + 2 * num_given
         self.context_to_input = nn.Linear(context_size, embedding_size)
         self.context_to_state = nn.Linear(context_size, decoder_width)
-        self.decoder = nn.GRU(embedding_size, decoder_width, batch_first=True)
+        self.decoder = PackedGRU(embedding_size, decoder_width)
         self.to_logits = nn.Linear(decoder_width, num_tokens)
         self.predictor = _build_predictor(code_size, predictor_width, num_given)
         self.syntax_mask = None if syntax is None else SyntaxMask(syntax)
