@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from molecules_page import page
+from references_charrnn import measure_charrnn
 
 import zerosum
 from zerosum.cli.console import LineReporter
@@ -44,6 +45,7 @@ WANTED: Sequence[Mapping[str, float]] = ({"logp": 1}, {"logp": 2}, {"logp": 3}, 
 STEERED = 1_000
 """Samples for each wish."""
 OPTIMIZED, OPTIMIZE_SECONDS = 100, 240.0
+CHARRNN_SECONDS = 60.0
 
 Record = dict[str, object]
 
@@ -160,7 +162,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--samples", type=int, default=30_000)
     parser.add_argument("--draw", action="store_true")
-    parser.add_argument("--only", nargs="+", choices=["rebuilding", "steering", "optimizing", "speed", "scores"])
+    parser.add_argument(
+        "--only", nargs="+", choices=["rebuilding", "steering", "speed", "charrnn", "optimizing", "scores"]
+    )
     arguments = parser.parse_args()
     result: Record = json.loads(RESULT.read_text(encoding="utf8")) if RESULT.exists() else {}
     if not arguments.draw:
@@ -172,6 +176,7 @@ def main() -> None:
             "rebuilding": lambda: measure_rebuilding(run, arguments.data),
             "steering": lambda: measure_steering(run),
             "speed": lambda: measure_speed(run),
+            "charrnn": lambda: measure_charrnn(arguments.data / "train.smi", CHARRNN_SECONDS),
             "optimizing": lambda: measure_optimizing(run, arguments.folder),
             "scores": lambda: measure_scores(run, arguments.data, arguments.samples),
         }

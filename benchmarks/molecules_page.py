@@ -26,6 +26,7 @@ def page(result: Record) -> str:
         "",
         f"Machine: {result.get('machine', '?')}; {result.get('date', '?')}.",
         *_speed(_record(result, "speed")),
+        *_charrnn(_record(result, "charrnn")),
         *_scores(_record(result, "scores")),
         *_rebuilding(_list(result, "rebuilding")),
         *_steering(_list(result, "steering")),
@@ -62,6 +63,17 @@ def _speed(speed: Record) -> list[str]:
         f" {_number(speed['autoencoder_examples_per_second'])} molecules a second in the autoencoder's stage, and"
         f" {_number(speed['game_examples_per_second'])} in the game. {_number(speed['samples_per_second'])} samples a"
         " second are drawn.",
+    ]
+
+
+def _charrnn(speed: Record) -> list[str]:
+    if not speed:
+        return []
+    return [
+        "",
+        "MOSES's CharRNN as a written-out loop with its published settings (`benchmarks/references_charrnn.py`) trains"
+        f" on {_number(speed['examples_per_second'])} molecules a second on the same machine, and draws"
+        f" {_number(speed['samples_per_second'])} samples a second.",
     ]
 
 
