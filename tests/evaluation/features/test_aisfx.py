@@ -43,6 +43,37 @@ def test_spectrograms_are_those_of_the_package(weights: Path) -> None:
     assert found[[0, 5, 20, 43]][:, [0, 3, 10, 30, 60]] == pytest.approx(np.array(expected), abs=5e-5)
 
 
+def test_resampled_spectrograms_are_those_of_the_package(weights: Path) -> None:
+    """The numbers are those of aisfx 0.1.2 with librosa 0.11, which resamples by soxr."""
+    time = np.arange(16_000) / 16_000
+    chirp = (0.6 * np.sin(2 * np.pi * (200 * time + 2000 * time**2)) * np.exp(-3 * time)).astype(np.float32)
+    found = AisfxFeatures.load(16_000, CPU).spectrograms(torch.from_numpy(chirp)[None])[0].numpy()
+    assert found.shape == (44, 96)
+    expected = [
+        [0.7525614, 0.7845194, 0.7057523, 0.3920937, 0.1641344],
+        [0.0075133, 0.0129364, 0.1467021, 0.0008637, 0.0],
+        [3.8426e-06, 3.9794e-06, 5.4791e-06, 0.0017592, 3.2844e-08],
+        [0.1808851, 0.1809499, 0.1815615, 0.1935152, 0.2336844],
+    ]
+    assert found[[0, 5, 20, 43]][:, [0, 3, 10, 30, 60]] == pytest.approx(np.array(expected), abs=1e-3)
+
+
+def test_features_of_spectrograms_are_those_of_the_package() -> None:
+    """The numbers are those of the network of aisfx 0.1.2, with the same weights and the same input."""
+    network = build_aisfx().eval()
+    for place, (name, value) in enumerate(sorted(network.state_dict().items())):
+        if value.is_floating_point():
+            wave = torch.sin(0.7 * torch.arange(value.numel(), dtype=torch.float64) + place).float().view_as(value)
+            is_scale = "running_var" in name or ("bn" in name and "weight" in name)
+            value.copy_(1 + 0.5 * wave if is_scale else (0.05 if value.dim() == 4 else 0.1) * wave)
+    blocks = (0.5 + 0.5 * torch.sin(0.013 * torch.arange(2 * 100 * 96, dtype=torch.float64))).float()
+    with torch.inference_mode():
+        features = network(blocks.view(2, 1, 100, 96))
+    assert features.shape == (2, 512)
+    expected = [[9522.0752, 7612.4448, 7535.5796, 3682.9485], [7955.5464, 6303.1343, 6102.5483, 3721.5950]]
+    assert features[:, [0, 1, 17, 511]].numpy() == pytest.approx(np.array(expected), rel=1e-4)
+
+
 def test_each_sound_has_512_features(weights: Path) -> None:
     features = AisfxFeatures.load(16_000, CPU)(torch.randn(2, 4_000) * 0.1).features
     assert features.shape == (2, 512)
