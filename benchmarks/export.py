@@ -1,6 +1,7 @@
 """Export the networks of all recipes, compare them with the network itself, and measure how fast they are.
 
     python benchmarks/export.py            # all recipes at the size nano, some at small; about 4 minutes on one core
+    python benchmarks/export.py --only vocoder enhance
     python benchmarks/export.py --speed    # ONNX Runtime against PyTorch on one core, interleaved
 
 Networks are new, since what is measured does not depend on training. Writes docs/export.json and the tables of
@@ -10,6 +11,7 @@ docs/export.md.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import time
@@ -30,13 +32,23 @@ from zerosum.data.tables.config import TableDataConfig
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.inference.export.exported_program import ProgramRunner, trace
-from zerosum.inference.export.graph import BATCH, HEIGHT, WIDTH, Graph, generator_graph, translator_graph
+from zerosum.inference.export.graph import (
+    BATCH,
+    FRAMES,
+    HEIGHT,
+    WIDTH,
+    Graph,
+    generator_graph,
+    spectrum_graph,
+    translator_graph,
+)
 from zerosum.inference.export.half_weights import halve_weights
 from zerosum.inference.export.onnx_model import OnnxRunner, build_onnx_model
 from zerosum.inference.export.parity import measure_parity
 from zerosum.inference.generator import Generator
 from zerosum.inference.translator import Translator
 from zerosum.networks.autoencoder import DecodedGenerator
+from zerosum.networks.vocos import SpectralTranslator
 from zerosum.recipes.files import check_recipe, list_recipes
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.variants import build_settings_tree, is_translation_recipe
@@ -49,6 +61,8 @@ SIZES = [
     {BATCH: batch, HEIGHT: height, WIDTH: width}
     for batch, height, width in ((1, 8, 8), (3, 9, 200), (7, 15, 17), (1, 37, 53), (1, 200, 131))
 ]
+FRAME_NUMBERS = [{BATCH: batch, FRAMES: frames} for batch, frames in ((1, 2), (3, 64), (7, 15), (1, 300))]
+SOUND_INPUTS = {"vocoder": (64, 64), "enhance": (1, 16_384)}
 CASES = [(name, "nano") for name in list_recipes()] + [(name, "small") for name in ("r3gan", "stylegan2", "biggan")]
 SPEED_CASES = [("dcgan", "nano"), ("dcgan", "base"), ("r3gan", "small"), ("stylegan2", "small")]
 SPEED_BATCH, SPEED_ROUNDS = 16, 9
@@ -62,6 +76,8 @@ def build_graph(name: str, size: str) -> tuple[Graph, list[dict[str, int]]]:
         return build_molecule_graph(name, size), [*BATCHES, {BATCH: 200}]
     if name == "molgan":
         return build_molecular_graph(name, size), BATCHES
+    if name in SOUND_INPUTS:
+        return build_sound_graph(name, size), FRAME_NUMBERS
     kind = "image-pairs" if is_translation_recipe(name, {}) else "images"
     settings = {"data.source": "images", "data.kind": kind}
     recipe = check_recipe(build_settings_tree(name, size, settings, {}, ("color",)))
@@ -117,6 +133,18 @@ def build_molecular_graph(name: str, size: str) -> Graph:
     torch.manual_seed(0)
     network = recipe.generator.build(recipe.latent.size, codec.spec)
     return generator_graph(Generator(ready(network), recipe.latent, "molecules", codec, "new"))
+
+
+def build_sound_graph(name: str, size: str) -> Graph:
+    """Return the part of the new network of a recipe that gives spectra of sounds of about a second at 16 kHz."""
+    spec = TensorSpec((1, 16_384), bounded=True, rate=16_000, window=1_024)
+    inputs = dataclasses.replace(spec, shape=SOUND_INPUTS[name])
+    recipe = check_recipe(build_settings_tree(name, size, {"data.source": "sounds"}, {}))
+    torch.manual_seed(0)
+    network = recipe.generator.build(recipe.latent.size, spec, 0, inputs)
+    assert isinstance(network, SpectralTranslator)
+    ready(network)
+    return spectrum_graph(network)
 
 
 def ready(network: torch.nn.Module) -> torch.nn.Module:
@@ -218,14 +246,18 @@ def main() -> None:
     """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--speed", action="store_true")
-    speed = parser.parse_args().speed
+    parser.add_argument("--only", nargs="+", default=[], help="recipes that are measured; others keep their rows")
+    arguments = parser.parse_args()
+    speed, only = arguments.speed, arguments.only
     file = DOCS / "export.json"
     record = json.loads(file.read_text()) if file.exists() else {}
-    rows = []
-    for name, size in SPEED_CASES if speed else CASES:
-        rows.append(measure_speed(name, size) if speed else measure(name, size))
-        print(rows[-1], flush=True)
-    record["speed" if speed else "exports"] = rows
+    key, cases = ("speed", SPEED_CASES) if speed else ("exports", CASES)
+    rows = {(row["recipe"], row["size"]): row for row in record.get(key, [])}
+    for case in cases:
+        if case[0] in only or not only:
+            rows[case] = measure_speed(*case) if speed else measure(*case)
+            print(rows[case], flush=True)
+    record[key] = [rows[case] for case in cases if case in rows]
     file.write_text(json.dumps(record, indent=1) + "\n")
     write_tables(record)
 
