@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Protocol, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,15 @@ class PackedGRU(nn.GRU):
         """
         super().__init__(input_size, width, batch_first=True)
 
-    def forward(self, inputs: Tensor | PackedSequence, state: Tensor | None = None) -> tuple[Any, Tensor]:
+    @overload  # type: ignore[override]
+    def forward(self, inputs: PackedSequence, state: Tensor | None = None) -> tuple[PackedSequence, Tensor]: ...
+
+    @overload
+    def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+    def forward(
+        self, inputs: Tensor | PackedSequence, state: Tensor | None = None
+    ) -> tuple[Tensor | PackedSequence, Tensor]:
         """Return the state after each input, packed if they are, and the last state of each sequence (1, N, W).
 
         Args:
@@ -51,12 +59,21 @@ class PackedGRU(nn.GRU):
         if inputs.sorted_indices is not None:
             first = first.index_select(0, inputs.sorted_indices)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.data.dtype
-        states, last = _Recurrence.apply(  # type: ignore[no-untyped-call]
-            *(tensor.to(dtype) for tensor in (inputs.data, first, *self.all_weights[0])), sizes
-        )
+        arguments = [tensor.to(dtype) for tensor in (inputs.data, first, *self.all_weights[0])]
+        states, last = cast("tuple[Tensor, Tensor]", _Recurrence.apply(*arguments, sizes))  # type: ignore[no-untyped-call]
         if inputs.unsorted_indices is not None:
             last = last.index_select(0, inputs.unsorted_indices)
         return inputs._replace(data=states), last[None]
+
+
+class _Context(Protocol):
+    """What `torch.autograd.Function` passes to `backward`."""
+
+    sizes: Sequence[int]
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keep tensors for `saved_tensors`."""
 
 
 class _Recurrence(torch.autograd.Function):
@@ -67,8 +84,8 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, first: Tensor, weight: Tensor, state_weight: Tensor, bias: Tensor, state_bias: Tensor,
-        sizes: Sequence[int],
+        ctx: _Context, inputs: Tensor, first: Tensor, weight: Tensor, state_weight: Tensor, bias: Tensor,
+        state_bias: Tensor, sizes: Sequence[int],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return states (S, W) and last states (N, W).
 
@@ -106,7 +123,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, states_gradient: Tensor, last_gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Context, states_gradient: Tensor, last_gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of the arguments."""
         inputs, weight, state_weight, gates, candidates, of_states, before = ctx.saved_tensors
         width = before.shape[1]
