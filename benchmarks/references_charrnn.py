@@ -3,6 +3,7 @@
 Settings are those that MOSES publishes (Polykovskiy et al. 2020, arXiv:1811.12823): three LSTM layers of 768 values,
 dropout .2, batches of 64 sorted by length, Adam with a rate of 1e-3. Sampling draws a batch of sequences at once and
 ends with the longest of them, which is faster than one draw for each row.
+Its network has about 12 million weights, ours at size nano 1.5 million, so this compares loops, not equal networks.
 """
 
 from __future__ import annotations

@@ -17,21 +17,6 @@ def choose_window(hop: int) -> int:
     return 1 << (WINDOW_HOPS * hop - 1).bit_length()
 
 
-def choose_spectrogram_window(hop: int) -> int:
-    """Return the length of the window of a spectrogram from which sounds are made: the least of at least three hops.
-
-    Of lengths whose transforms are fast: powers of two, and three times such. Sounds from spectrograms of shorter
-    windows are nearer to the recorded ones than from those of four to six hops (docs/log.md).
-
-    Example:
-        >>> choose_spectrogram_window(256), choose_spectrogram_window(345)
-        (768, 1536)
-    """
-    least = 3 * hop
-    power = 1 << (least - 1).bit_length()
-    return 3 * power // 4 if 3 * power // 4 >= least else power
-
-
 def choose_hop(window: int) -> int:
     """Return the hop of the frames of a window: a quarter of it.
 

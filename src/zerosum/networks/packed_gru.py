@@ -1,4 +1,4 @@
-"""A gated recurrent unit whose training on a processor takes about half the time of `torch.nn.GRU`'s.
+"""A gated recurrent unit whose training on a processor takes half to two thirds of the time of `torch.nn.GRU`'s.
 
 PyTorch's own differentiates packed sequences step by step: it makes a tensor of zeros as large as all inputs for each
 step, and one product for the gradient of the weights. Here a step writes its part of one tensor, and one product at the

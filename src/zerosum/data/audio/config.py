@@ -10,7 +10,7 @@ from zerosum.data.audio.degradations import check_degradations
 from zerosum.data.config import DataConfig
 from zerosum.data.images.groups import check_pattern, is_pattern
 from zerosum.errors import BadInput
-from zerosum.game.stft_window import choose_spectrogram_window
+from zerosum.game.stft_window import choose_window
 
 if TYPE_CHECKING:
     from zerosum.data.audio.codec import SpectrogramCodec
@@ -120,8 +120,7 @@ class AudioDataConfig(DataConfig):
 
         size, rate = self.size or 0, self.rate or 0
         assert size * rate > 0, "open settings are chosen before data are loaded"
-        window = choose_spectrogram_window(self.hop)
-        return SpectrogramCodec(rate, size, size, self.hop, window, self.normalize)
+        return SpectrogramCodec(rate, size, size, self.hop, choose_window(self.hop), self.normalize)
 
     @property
     def wave_codec(self) -> WaveCodec:
