@@ -15,7 +15,7 @@ from zerosum.game.optimizer import Adam
 from zerosum.game.parts import GameParts
 from zerosum.game.play import Play
 from zerosum.game.sample_spec import TensorSpec
-from zerosum.game.schedule import Linear, Progress
+from zerosum.game.schedule import Linear, Progress, Schedule
 from zerosum.game.terms import (
     FeatureMatching,
     L1Reconstruction,
@@ -134,6 +134,22 @@ def test_discriminator_does_not_move_if_the_objective_always_has_weight_zero() -
     assert float(game.generator.factor) != 0.5
 
 
+def test_the_discriminator_moves_from_when_the_objective_has_a_weight_for_it() -> None:
+    weight = Linear(start=0, end=2, examples=(100, 200))
+    config = TranslationGameConfig(adversarial_weight=weight, discriminator_weight=weight)
+    game = make_game(terms={"l1": L1Reconstruction(weight=1)}, config=config)
+    batch, meter = make_batch(), Meter()
+    before = game.discriminator.weight.detach().clone()
+    play_round(game, iter([batch] * 2), Accelerator(), Progress(0, 50), meter)
+    assert not any(name.startswith("discriminator/") for name in meter.sums)
+    assert torch.equal(before, game.discriminator.weight)
+    move = next(move for move in game.moves if move.player == "discriminator")
+    half_weight, full_weight = (move.loss_fn(batch, Progress(0, now)).losses["objective"] for now in (150, 300))
+    torch.testing.assert_close(2 * half_weight, full_weight)
+    play_round(game, iter([batch] * 2), Accelerator(), Progress(0, 150), meter)
+    assert not torch.equal(before, game.discriminator.weight)
+
+
 class RollTranslator(nn.Module):
     """A translator that shifts images cyclically; the image itself is the feature map, projected to unit length."""
 
@@ -218,3 +234,12 @@ def test_a_move_without_any_weight_is_not_played() -> None:
     assert not any(name.startswith("generator/") for name in meter.sums)
     play_round(game, iter([make_batch()] * 2), Accelerator(), Progress(0, 250), meter)
     assert game.generator.factor.item() != 0.5
+
+
+@pytest.mark.parametrize(
+    "weight", [0.0, Linear(start=0, end=1, examples=(0, 9)), Linear(start=1, end=0, examples=(0, 9))]
+)
+def test_no_generator_learns_from_a_discriminator_that_is_not_trained(weight: Schedule) -> None:
+    with pytest.raises(ValueError, match="`discriminator_weight` is 0 where `adversarial_weight` is not"):
+        TranslationGameConfig(discriminator_weight=weight)
+    TranslationGameConfig(adversarial_weight=weight, discriminator_weight=weight)

@@ -69,6 +69,16 @@ def test_a_vocoder_that_is_not_trained_has_the_bands_of_its_input() -> None:
     assert distances[1] < 0.1
 
 
+def test_a_vocoder_has_fewer_steps_in_training() -> None:
+    network, mel = vocoder(fitting_steps=6, training_steps=2), FORM.spectrogram(sines())[:, 0]
+    reference = vocoder(fitting_steps=2)
+    reference.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        assert torch.equal(network.train()(mel), reference(mel))
+        assert not torch.equal(network.eval()(mel), reference(mel))
+    assert vocoder(fitting_steps=2, training_steps=32).training_steps == 2
+
+
 def test_a_vocoder_has_the_window_of_the_spectrograms() -> None:
     """Whatever window the data have: the bands of other spectra would be others."""
     codec = WaveCodec(rate=8_000, bands=16, frames=40, hop=64, window=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from zerosum.game.autoencoder_stage import AutoencoderStage
 from zerosum.game.growth_schedule import GrowthSchedule
@@ -145,12 +145,27 @@ class BaseTranslationGameConfig(BaseGameConfig):
     adversarial_weight: Schedule = 1.0
     """Weight of the objective in the generator's loss; while it is 0, the generator minimizes its terms only. If it is
     0 throughout training, the discriminator has no moves."""
+    discriminator_weight: Schedule = 1.0
+    """Weight of the objective in the discriminator's loss; while it and those of its terms are 0, the discriminator is
+    not trained, which saves its time where `adversarial_weight` begins at 0."""
 
     @property
     def has_zero_adversarial_weight(self) -> tuple[bool, bool]:
         """Whether the objective's weight in the generator's loss is 0 at the start, and at the end, of training."""
         first, last = schedule_endpoints(self.adversarial_weight)
         return first == 0, last == 0
+
+    @model_validator(mode="after")
+    def _check_discriminator_weight(self) -> Self:
+        ends = zip(
+            schedule_endpoints(self.adversarial_weight), schedule_endpoints(self.discriminator_weight), strict=True
+        )
+        if any(generator and not discriminator for generator, discriminator in ends):
+            raise ValueError(
+                "`discriminator_weight` is 0 where `adversarial_weight` is not: the generator would learn from a "
+                "discriminator that is not trained; let both begin at 0, and both end above it"
+            )
+        return self
 
 
 class TranslationGameConfig(BaseTranslationGameConfig):

@@ -39,7 +39,7 @@ class TranslationGame(AdversarialGame):
             parts: the networks, their losses and their optimizers.
             config: game settings, including the weight of the objective.
         """
-        self._adversarial_weight = config.adversarial_weight
+        self._adversarial_weight, self._discriminator_weight = config.adversarial_weight, config.discriminator_weight
         super().__init__(parts, config)
         self.perceptual_distance = parts.perceptual_distance
 
@@ -50,7 +50,7 @@ class TranslationGame(AdversarialGame):
 
     def _objective_weight(self, player: str) -> Schedule:
         """Return the weight of the objective in the loss of a player."""
-        return self._adversarial_weight if player == "generator" else 1.0
+        return self._adversarial_weight if player == "generator" else self._discriminator_weight
 
     def _extra_ema_half_lives(self) -> list[Schedule]:
         """Return the half-life of an EMA that keeps the generator from before the objective's weight rises above 0.
@@ -93,13 +93,11 @@ class TranslationGame(AdversarialGame):
         return discriminator_input._replace(inputs=self.read_inputs(batch))
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
-        """Return the objective's loss, for the generator multiplied by its scheduled weight.
+        """Return the objective's loss, multiplied by its scheduled weight.
 
-        While the weight is 0, the generator's move does not run the discriminator. The discriminator still makes its
-        own moves, so that it is trained when the weight rises.
+        While that of the generator is 0, its move does not run the discriminator. The discriminator still makes its own
+        moves as long as it has a weight, so that it is trained when the generator's rises.
         """
-        if player != "generator":
-            return super()._compute_objective(player, loss_fn, play)
         weight = value_at(self._objective_weight(player), play.progress)
         return {"objective": weight * loss_fn(play)} if weight else {}
 

@@ -214,7 +214,9 @@ class SpectrogramVocoder(SpectralTranslator):
     condition_inputs: tuple[str, ...] = ()
     size_multiple = 1
 
-    def __init__(self, backbone: Backbone, transform: Transform, bands: MelBands, fitting_steps: int) -> None:
+    def __init__(
+        self, backbone: Backbone, transform: Transform, bands: MelBands, fitting_steps: int, training_steps: int
+    ) -> None:
         """Create the network.
 
         Args:
@@ -222,9 +224,11 @@ class SpectrogramVocoder(SpectralTranslator):
             transform: what its spectra are.
             bands: the bands of the input.
             fitting_steps: number of steps of the fit; 0 for none.
+            training_steps: number of them in training mode, if it is smaller.
         """
         super().__init__()
-        self.backbone, self.transform, self.bands, self.fitting_steps = backbone, transform, bands, fitting_steps
+        self.backbone, self.transform, self.bands = backbone, transform, bands
+        self.fitting_steps, self.training_steps = fitting_steps, min(training_steps, fitting_steps)
 
     @property
     def receptive_field_radius(self) -> int:
@@ -235,13 +239,12 @@ class SpectrogramVocoder(SpectralTranslator):
     def numbers(self) -> Mapping[str, Json]:
         """The transform, and the fit to the bands."""
         fit: dict[str, Json] = {"momentum": MOMENTUM, "max_band_gain": _MAX_GAIN, "silent_power": _SILENCE}
-        return {**self.transform.numbers, **fit, "fitting_steps": list(self._steps_of_fits), "tiny": _TINY}
-
-    @property
-    def _steps_of_fits(self) -> tuple[int, int]:
-        """Numbers of steps of the fit without gradients, and of that with them; each starts without momentum."""
-        last_steps = min(self.fitting_steps, DIFFERENTIATED_STEPS)
-        return self.fitting_steps - last_steps, last_steps
+        return {
+            **self.transform.numbers,
+            **fit,
+            "fitting_steps": list(_steps_of_fits(self.fitting_steps)),
+            "tiny": _TINY,
+        }
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map spectrograms (N, H, W), the highest band first, to waveforms (N, 1, T)."""
@@ -249,7 +252,7 @@ class SpectrogramVocoder(SpectralTranslator):
         power = from_unit(at_least_float32(inputs).flip(1))
         magnitudes = self.bands.guess_magnitudes(torch.cat((power, power[..., -1:] / 2), 2))
         spectrum = self.backbone(functional.pad(inputs, (0, 1), mode="replicate")) * magnitudes
-        first_steps, last_steps = self._steps_of_fits
+        first_steps, last_steps = _steps_of_fits(self.training_steps if self.training else self.fitting_steps)
         with torch.no_grad():
             change = self._fit(spectrum, power, first_steps) - spectrum
         return self.transform.waves(self._fit(spectrum + change, power, last_steps))[:, None]
@@ -262,6 +265,12 @@ class SpectrogramVocoder(SpectralTranslator):
             change, former = consistent - former if step else change, consistent
             spectrum = self.bands.fit(consistent + MOMENTUM * change, power)
         return spectrum
+
+
+def _steps_of_fits(steps: int) -> tuple[int, int]:
+    """Return how many steps of a fit have no gradients, and how many have them; each part starts without momentum."""
+    last_steps = min(steps, DIFFERENTIATED_STEPS)
+    return steps - last_steps, last_steps
 
 
 class WaveformCorrector(SpectralTranslator):

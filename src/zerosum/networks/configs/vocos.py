@@ -38,6 +38,8 @@ class VocosGeneratorConfig(GeneratorConfig):
     """Channels within a block, as a multiple of `width`."""
     fitting_steps: Annotated[int, Field(ge=0, le=64)] = 32
     """Of spectrograms: steps that bring the bands of the output to those of the input (arXiv:1903.03971)."""
+    training_steps: Annotated[int, Field(ge=0, le=64)] = 32
+    """As many of these steps while it is trained; fewer take less time."""
     hop: Annotated[int, Field(ge=16, le=4096)] = 256
     """Numbers of a waveform from one frame to the next, where inputs are waveforms; of spectrograms it follows."""
 
@@ -85,7 +87,7 @@ class VocosGeneratorConfig(GeneratorConfig):
         transform = vocos.Transform(output.window, length // frames)
         mel_bands = vocos.MelBands(bands, transform, output.rate)
         backbone = self._build_backbone(bands, transform.bins)
-        return vocos.SpectrogramVocoder(backbone, transform, mel_bands, self.fitting_steps)
+        return vocos.SpectrogramVocoder(backbone, transform, mel_bands, self.fitting_steps, self.training_steps)
 
     def _build_corrector(self) -> nn.Module:
         """Return the network of waveforms."""
