@@ -98,7 +98,7 @@ def test_players_see_codes_that_do_not_depend_on_the_batch() -> None:
 
 
 def test_a_round_is_timed_in_both_stages() -> None:
-    assert make_game().timing_points(80) == [(Progress(), 0.3), (Progress(0, END), 0.7)]
+    assert make_game().timing_points(80) == [(Progress(0, 1), 0.3), (Progress(0, END + 1), 0.7)]
 
 
 def test_every_loss_of_the_stage_is_read() -> None:

@@ -150,6 +150,18 @@ def test_the_discriminator_moves_from_when_the_objective_has_a_weight_for_it() -
     assert not torch.equal(before, game.discriminator.weight)
 
 
+def test_every_set_of_losses_is_timed() -> None:
+    l1 = L1Reconstruction(weight=Linear(start=1, end=0, examples=(800, 900)))
+    config = TranslationGameConfig(
+        adversarial_weight=Linear(start=0, end=1, examples=(300, 500)),
+        discriminator_weight=Linear(start=0, end=1, examples=(200, 500)),
+    )
+    points = make_game(terms={"l1": l1}, config=config).timing_points(1000)
+    assert [progress.examples for progress, _ in points] == [1, 201, 301, 901]
+    assert [fraction for _, fraction in points] == pytest.approx([0.2, 0.1, 0.6, 0.1])
+    assert make_game(terms={"l1": L1Reconstruction()}).timing_points(1000) == [(Progress(0, 1), 1.0)]
+
+
 class RollTranslator(nn.Module):
     """A translator that shifts images cyclically; the image itself is the feature map, projected to unit length."""
 

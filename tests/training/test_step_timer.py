@@ -26,7 +26,7 @@ def test_networks_of_constant_size_are_timed_once() -> None:
     file = RecipeFile("auto")
     file.apply_variant("nano")
     game = build_game(check_recipe(file.settings_tree).resolve_schedules(1000), DATA, Accelerator())
-    assert game.timing_points(1000) == [(Progress(), 1.0)]
+    assert game.timing_points(1000) == [(Progress(0, 1), 1.0)]
 
 
 def test_growing_networks_are_timed_at_every_size() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from zerosum.game.play import InputGradientFn, input_gradient_norm_sq
 from zerosum.game.player import Player
-from zerosum.game.schedule import Progress, Schedule, value_at
+from zerosum.game.schedule import Progress, Schedule, schedule_bounds, value_at
 from zerosum.game.types import Batch, NamedTensors, Sample
 
 
@@ -47,14 +48,25 @@ class Move:
     reuses_batch: bool = False
     """Play on the batch of the preceding move, so that results of that move can be reused."""
     weights: tuple[Schedule, ...] = (1.0,)
-    """Weights that `loss_fn` gives its losses; the move is not played while all of them are 0."""
+    """Weights that `loss_fn` gives its losses; it leaves out those whose weight is 0, and the move is not played while
+    all are."""
     during: tuple[int, float] = (0, math.inf)
     """The stage of training, in examples, to which the move belongs: from the first number, and before the second."""
 
     def has_weight(self, progress: Progress) -> bool:
         """Return whether the move belongs to this time, and any of its losses has a weight other than 0."""
+        return any(self.weighted_losses(progress))
+
+    def weighted_losses(self, progress: Progress) -> tuple[bool, ...]:
+        """Return of each of `weights` whether the move belongs to this time, and it is other than 0."""
         first, end = self.during
-        return first <= progress.examples < end and any(value_at(weight, progress) for weight in self.weights)
+        is_time = first <= progress.examples < end
+        return tuple(is_time and bool(value_at(weight, progress)) for weight in self.weights)
+
+    @property
+    def bounds(self) -> set[float]:
+        """The numbers of examples after which other losses may have a weight than before."""
+        return {*self.during}.union(*(schedule_bounds(weight) for weight in self.weights))
 
 
 class Game(nn.Module):
@@ -107,10 +119,19 @@ class Game(nn.Module):
     def timing_points(self, total_examples: int) -> list[tuple[Progress, float]]:
         """Return the times at which to measure the duration of a round, and the fraction of the run each represents.
 
+        There is one for each set of losses that have a weight: others take another time.
+
         Args:
             total_examples: length of the run.
         """
-        return [(Progress(), 1.0)]
+        bounds = {round(bound) for move in self.moves for bound in move.bounds if 0 < bound < total_examples}
+        points: dict[tuple[tuple[bool, ...], ...], tuple[Progress, float]] = {}
+        for first, end in pairwise([0, *sorted(bounds), total_examples]):
+            progress = Progress(0, first + 1)  # a ramp begins after its first bound
+            losses = tuple(move.weighted_losses(progress) for move in self.moves)
+            earlier, fraction = points.get(losses, (progress, 0.0))
+            points[losses] = earlier, fraction + (end - first) / total_examples
+        return list(points.values())
 
     def can_sample(self, progress: Progress) -> bool:
         """Return whether samples show what training has reached: not before their network makes its first move."""

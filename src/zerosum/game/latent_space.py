@@ -94,12 +94,6 @@ class LatentSpaceGame(AdversarialGame):
         self.autoencoder.eval()
         return self
 
-    def timing_points(self, total_examples: int) -> list[tuple[Progress, float]]:
-        """Return one time in the autoencoder's stage and one after it: a round takes another time in each."""
-        end = self._end_of_stage
-        fraction = min(1.0, end / total_examples)
-        return [(Progress(), fraction), (Progress(0, end), 1 - fraction)]
-
     def can_sample(self, progress: Progress) -> bool:
         """Return whether the autoencoder's stage is over; before, no move trains the generator."""
         return progress.examples > self._end_of_stage

@@ -120,6 +120,11 @@ def value_at(schedule: Schedule, progress: Progress) -> float:
     return schedule if isinstance(schedule, float | int) else schedule(progress)
 
 
+def schedule_bounds(schedule: Schedule) -> tuple[int, ...]:
+    """Return the examples at which a schedule begins and ends to change; none of a constant."""
+    return () if isinstance(schedule, float | int) else schedule.examples
+
+
 def schedule_endpoints(schedule: Schedule) -> tuple[float, float]:
     """Return the first and last value of a schedule; all other values lie between them."""
     return (schedule, schedule) if isinstance(schedule, float | int) else (schedule.start, schedule.end)
