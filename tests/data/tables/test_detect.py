@@ -47,7 +47,17 @@ def texts_of(cell: Callable[[int], object], count: int = 60) -> list[str]:
             texts_of(lambda i: i % 8 if i % 9 else "foo"),
             "category: 9 different, mostly numbers, but 'foo' is none: correct such cells and set",
         ),
-        ("key", texts_of(lambda i: i if i else "foo", 21), "key: 21 of 21 differ, mostly numbers, but 'foo' is none"),
+        ("text", texts_of(lambda i: i if i else "foo", 21), "text: 21 of 21 differ, mostly numbers, but 'foo' is none"),
+        (
+            "text",
+            texts_of(lambda i: "" if i % 2 else f"K{i}"),
+            "text: 30 of 30 differ, and 30 rows have none; left out",
+        ),
+        (
+            "text",
+            texts_of(lambda i: "abcdefgh"[i % 8] * (1 + i)),
+            "and they have no numbers; left out (`data.column.column`",
+        ),
         (
             "category",
             texts_of(lambda i: f"2020-01-{1 + i % 9:02d}" if i % 2 else f"{1 + i % 9}/01/2020"),

@@ -1,12 +1,17 @@
 """Missing cells are filled by the mean or the most frequent value of draws, and constraints hold."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from zerosum.data.kind import LoadOptions
+from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.fill import GenerateFn, fill_rows
+from zerosum.data.tables.load import load_table
 from zerosum.game import seeded_rng
 
 
@@ -31,6 +36,28 @@ def test_nothing_is_missing_and_constraints_hold(
     (combination,) = (known for known in codec.constraints if known.kind == "combinations")
     assert set(zip(own["city"], own["country"], strict=True)) <= set(combination.cells)
     assert np.allclose(filled, codec.round_rows(filled)), "as they are written"
+
+
+def test_a_combination_with_a_missing_cell_is_not_what_a_hole_means(tmp_path: Path) -> None:
+    """Linz is at times without a country; a row of Linz whose country is a hole gets that of Linz."""
+    table = tmp_path / "cities.csv"
+    lines = ["Linz,Austria"] * 30 + ["Linz,"] * 30 + ["Bonn,Germany"] * 30 + ["Oslo,"] * 10
+    table.write_text("\n".join(["city,country,size", *(f"{line},{i / 8}" for i, line in enumerate(lines))]), "utf8")
+    data = load_table(TableDataConfig(source=str(table), combinations="city,country"), LoadOptions())
+    codec = data.table_codec
+    rows = np.asarray(data.items(np.arange(len(data.labels))), np.float64)
+    (bonn,), (linz,), (oslo,) = (
+        rows[[text == city for text in codec.texts(rows, 0)["city"]]][:1] for city in ("Bonn", "Linz", "Oslo")
+    )
+
+    def draw(condition: dict[str, Tensor], seeds: Tensor) -> Tensor:
+        return codec.encode_rows(np.tile(bonn, (len(seeds), 1)))
+
+    cells = np.stack([linz, oslo])
+    cells[:, codec.find_column("country")] = np.nan
+    filled = codec.texts(fill_rows(codec, cells, np.isnan(cells), torch.zeros(2, dtype=torch.int64), draw, 4), 0)
+    assert filled["city"].tolist() == ["Linz", "Oslo"]
+    assert filled["country"].tolist() == ["Austria", "Germany"], "never missing"
 
 
 def test_a_guess_is_the_mean_or_the_most_frequent_value(customers: TableDataset, rows: np.ndarray) -> None:

@@ -13,6 +13,12 @@ def test_hexadecimal_keys_go_on_after_those_of_the_data() -> None:
     assert len(set(new)) == 300
 
 
+def test_hexadecimal_keys_of_the_largest_number_get_longer() -> None:
+    keys = KeyFormat.fit(np.array(["ab-fffffe", "00-0000aa"], object)).texts(0, 3).tolist()
+    assert keys == ["ab-ffffff", "ac-000000", "ac-000001"]
+    assert KeyFormat.fit(np.array(["fffffffe"], object)).texts(0, 2).tolist() == ["ffffffff", "100000000"]
+
+
 def test_keys_of_very_many_digits_are_texts() -> None:
     keys = KeyFormat.fit(np.array(["9" * 5_000, "8" * 39], object))
     assert keys.texts(0, 2).tolist() == ["key-1", "key-2"]

@@ -66,6 +66,10 @@ class Constraint(ABC):
         """Return derived rows (N, C) of rows in which a cell of NaN is not given, rather than missing."""
         return self.derive(rows)
 
+    def take_back_parts(self, rows: Rows) -> Rows:
+        """Return given rows (N, C) without the cells that say nothing unless others are given, too; by default all."""
+        return rows
+
     def complete(self, rows: Rows, draws: NDArray[np.float64], allow_missing: bool = True) -> Rows:
         """Return rows (N, C) with the cells that follow from given ones; by default none do.
 

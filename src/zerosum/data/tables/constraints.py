@@ -71,6 +71,11 @@ class Combination(Constraint):
         is_open = np.isnan(rows[:, list(self.columns)]).all(1)
         return self._change(derived, {self.columns[0]: np.where(is_open, np.nan, derived[:, self.columns[0]])})
 
+    def take_back_parts(self, rows: Rows) -> Rows:
+        """Return rows (N, C) in which all cells of a combination are given, or none is."""
+        is_part = np.isnan(rows[:, list(self.columns)]).any(1)
+        return self._change(rows, {column: np.where(is_part, np.nan, rows[:, column]) for column in self.columns})
+
     def complete(self, rows: Rows, draws: NDArray[np.float64], allow_missing: bool = True) -> Rows:
         """Draw one of the combinations with the given cells, by their counts in the training rows."""
         table = self._table()

@@ -23,7 +23,7 @@ from zerosum.data.tables.formats import (
     is_missing_mark,
     most_frequent,
 )
-from zerosum.data.tables.keys import KeyFormat
+from zerosum.data.tables.keys import UNNUMBERED, KeyFormat
 from zerosum.data.tables.number_format import IntegerFormat, NumberFormat, are_long_integers, detect_number_format
 from zerosum.data.tables.text_table import TextColumn, Texts, TextTable, shorten_cell
 from zerosum.data.text import pluralize, printable
@@ -279,9 +279,21 @@ def _detect_text(cells: _Cells, why: str = "") -> DetectedColumn:
         reason = f"text of {words:.0f} words on average, left out, since language models write texts better than GANs"
         return DetectedColumn(cells.name, None, reason)
     if len(present) > UNIQUE_FRACTION * num_present and num_present >= MIN_UNIQUE_ROWS:
-        reason = f"key: {len(present):,} of {num_present:,} differ{extra}; new ones are made"
-        return DetectedColumn(cells.name, KeyFormat.fit(present), reason)
+        return _make_key(cells, f"{len(present):,} of {num_present:,} differ{extra}")
     return DetectedColumn(cells.name, CategoryFormat.fit(cells.column), f"category: {len(present):,} different{extra}")
+
+
+def _make_key(cells: _Cells, why: str) -> DetectedColumn:
+    """Return a column of texts that nearly all differ: a key, if every row has one, and there are more to be made."""
+    name, found = printable(cells.name), KeyFormat.fit(cells.present)
+    num_missing = cells.table.num_rows - cells.count_rows(cells.present)
+    if num_missing > (1 - UNIQUE_FRACTION) * cells.table.num_rows:
+        reason = f"text: {why}, and {pluralize(num_missing, 'row')} have none; left out"
+        return DetectedColumn(cells.name, None, f"{reason} (`data.column.{name}` category learns it)")
+    if found == UNNUMBERED and not _KEY_NAME.search(cells.name):
+        reason = f"text: {why}, and they have no numbers; left out"
+        return DetectedColumn(cells.name, None, f"{reason} (`data.column.{name}` key makes {found.texts(0, 1)[0]})")
+    return DetectedColumn(cells.name, found, f"key: {why}; new ones are made")
 
 
 def _format_as(cells: _Cells, kind: ColumnKind, why: str) -> DetectedColumn:

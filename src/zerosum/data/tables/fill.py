@@ -57,7 +57,10 @@ def fill_rows(
 
 def _take(codec: TableCodec, guess: Rows, given: Rows, holes: NDArray[np.bool_]) -> Rows:
     """Return given rows (N, C) with the holes filled from derived rows (N, C)."""
-    return np.where(holes & np.isnan(given), codec.restore_given(guess, given), given)
+    known = given
+    for constraint in codec.constraints:  # else the other cells of such a combination would be taken for missing ones
+        known = constraint.take_back_parts(known)
+    return np.where(holes & np.isnan(given), codec.restore_given(guess, known), given)
 
 
 def _guess(codec: TableCodec, given: Rows, seeds: Tensor, generate: GenerateFn, draws: int) -> Rows:

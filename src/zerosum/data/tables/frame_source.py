@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zerosum.data import cache
 from zerosum.data.tables.imports import missing_extra
+from zerosum.data.tables.table_file import index_to_columns
 from zerosum.errors import BadInput
 
 FILE_NAME = "dataframe.parquet"
@@ -31,7 +32,7 @@ def store_frame(source: object) -> Path | None:
         return None
     buffer = io.BytesIO()
     try:
-        source.rename(columns=str).to_parquet(buffer, index=False)
+        index_to_columns(source).rename(columns=str).to_parquet(buffer, index=False)
     except ImportError as error:
         raise missing_extra() from error
     except Exception as error:  # the writer raises errors of many libraries

@@ -59,7 +59,7 @@ class KeyFormat:
         found = [part.groups() for part in parts if part and len(part[2]) <= MAX_DIGITS]
         around = {(before, after) for before, _, after in found}
         if len(found) < len(texts) or len(around) != 1:
-            return cls(before="key-")
+            return UNNUMBERED
         ((before, after),) = around
         numbers = [number for _, number, _ in found]
         is_padded = len(set(map(len, numbers))) == 1 and any(number.startswith("0") for number in numbers)
@@ -75,9 +75,12 @@ class KeyFormat:
     def _hexadecimal(self, number: int) -> str:
         """Return hexadecimal digits of a number; an odd factor makes different ones of different numbers."""
         length = self.shape.count("x")
-        digits = f"{_scramble(number):016x}{_scramble(number ^ _MASK):016x}" * (1 + length // 32)
-        own = iter(digits[:length] if length >= LONG_KEY else f"{number:0{length}x}"[-length:])
-        return "".join(next(own) if mark == "x" else mark for mark in self.shape)
+        digits = f"{number:0{length}x}"
+        if length >= LONG_KEY:
+            digits = f"{_scramble(number):016x}{_scramble(number ^ _MASK):016x}" * (1 + length // 32)
+            digits = digits[:length]
+        more, own = digits[:-length], iter(digits[-length:])  # more digits than the data have, if those are used up
+        return more + "".join(next(own) if mark == "x" else mark for mark in self.shape)
 
     def typed(self, first: int, count: int) -> Series:
         """Return the keys as a pandas column: of int64, if all are such numbers."""
@@ -94,6 +97,10 @@ class KeyFormat:
             "before": self.before, "after": self.after, "digits": self.digits, "next_number": self.next_number,
             "shape": self.shape,
         }  # fmt: skip
+
+
+UNNUMBERED = KeyFormat(before="key-")
+"""New keys where those of the data have no number that could be counted on."""
 
 
 def _scramble(number: int) -> int:

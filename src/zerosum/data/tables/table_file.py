@@ -68,7 +68,13 @@ def _first_line(error: Exception) -> str:
 def _read_parquet(path: Path) -> DataFrame:
     import pandas as pd
 
-    return pd.read_parquet(path, dtype_backend="numpy_nullable").reset_index(drop=True)
+    return index_to_columns(pd.read_parquet(path, dtype_backend="numpy_nullable"))
+
+
+def index_to_columns(frame: DataFrame) -> DataFrame:
+    """Return a table whose named indices are its first columns; others only number the rows."""
+    named = [name for name in frame.index.names if name is not None]
+    return frame.reset_index(named, allow_duplicates=True).reset_index(drop=True)
 
 
 def _read_excel(path: Path) -> DataFrame:
