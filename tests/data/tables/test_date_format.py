@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerosum.data.tables.date_format import NOTATIONS, DateFormat, detect_date_format
+from zerosum.data.tables.date_format import NOTATIONS, DateFormat, detect_date_format, fits_swapped
 from zerosum.data.tables.formats import as_texts
 
+MONTHS = [f"{month:02d}/01/{year}" for year in (2015, 2016) for month in range(1, 13)]
 MOMENTS = [datetime(2021, 11, 28, 23, 59, 7, 250_000), datetime(1969, 1, 3, 4, 5, 6), datetime(2020, 2, 29, 12, 30, 41)]
 
 
@@ -20,6 +21,25 @@ def test_every_notation_is_written_as_it_is_read(notation: str) -> None:
     assert not np.isnan(cells).any()
     assert np.array_equal(known.round(cells), cells)
     assert [text.rstrip("0") for text in known.texts(cells)] == [text.rstrip("0") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("texts", "notation", "is_open"),
+    [
+        (MONTHS, "%m/%d/%Y", True),
+        ([f"{text} 10:00" for text in MONTHS], "%m/%d/%Y %H:%M", True),
+        ([text[3:6] + text[:3] + text[6:] for text in MONTHS], "%d/%m/%Y", True),
+        (["03/04/2020", "05/06/2020"], "%d/%m/%Y", True),
+        ([*MONTHS, "01/31/2020"], "%m/%d/%Y", False),
+        (["2020-03-04"], "%Y-%m-%d", False),
+    ],
+)
+def test_days_and_months_that_may_be_swapped(texts: list[str], notation: str, is_open: bool) -> None:
+    """The days of monthly data have fewer values than the months."""
+    known = detect_date_format(as_texts(texts))
+    assert known is not None
+    assert known.notation == notation
+    assert fits_swapped(known, as_texts(texts)) == is_open
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def texts_of(cell: Callable[[int], object], count: int = 60) -> list[str]:
         ("boolean", texts_of(lambda i: i % 3 == 0), "boolean"),
         ("date", texts_of(lambda i: f"{1 + i % 28}.{1 + i % 12}.2020"), "date: %d.%m.%Y"),
         ("date", texts_of(lambda i: f"2020-01-{1 + i % 28:02d}" if i % 5 else "NULL"), "date: %Y-%m-%d"),
+        ("date", texts_of(lambda i: f"{1 + i % 12}/1/2020"), "date: %m/%d/%Y; days and months may be the other way"),
         ("date", texts_of(lambda i: f"2020-01-{1 + i % 28:02d}" if i % 5 else "0000-00-00"), "date: %Y-%m-%d"),
         ("text", texts_of(lambda i: f"comment number {i} says little"), "text of 5 words on average, left out"),
         ("category", texts_of(lambda i: f"a class of {i % 4} or {i % 3} words"), "category: 12 different"),

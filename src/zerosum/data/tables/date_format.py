@@ -147,6 +147,11 @@ class DateFormat(ColumnFormat):
         """Say how a date is written."""
         return f"give a date in the form of the data, such as {self._text(0.0)} ({self.notation}{self.zone})"
 
+    def swapped(self) -> DateFormat | None:
+        """Return the format with days and months swapped; None if there is no such notation."""
+        notation = self.notation.replace("%d", "%0").replace("%m", "%d").replace("%0", "%m")
+        return replace(self, notation=notation) if notation != self.notation and notation in NOTATIONS else None
+
     @property
     def resolution(self) -> str:
         """What its dates are."""
@@ -187,8 +192,28 @@ def detect_date_format(texts: Texts, missing: str = "") -> DateFormat | None:
             continue
         known = DateFormat(missing=missing, notation=notation, zone=zone)
         if not np.isnan(known.parse(texts)).any():
-            return _measure_fields(known, plain)
+            other = known.swapped()
+            is_other = other is not None and _fits(other, texts) and _has_fewer_days(other, plain)
+            return _measure_fields(other if other is not None and is_other else known, plain)
     return None
+
+
+def fits_swapped(known: DateFormat, texts: Texts) -> bool:
+    """Return whether different texts (V,) of a format are dates also with their days and months swapped."""
+    other = known.swapped()
+    return other is not None and _fits(other, texts)
+
+
+def _fits(known: DateFormat, texts: Texts) -> bool:
+    return not np.isnan(known.parse(texts)).any()
+
+
+def _has_fewer_days(known: DateFormat, texts: list[str]) -> bool:
+    """Return whether the days of texts have fewer values than the months, as those of monthly data have."""
+    fields = re.findall("%[A-Za-z]", known.notation)
+    groups = [found.groups() for text in texts if (found := known.pattern.fullmatch(text))]
+    days, months = ({group[fields.index(field)] for group in groups} for field in ("%d", "%m"))
+    return len(days) < len(months)
 
 
 def _measure_fields(known: DateFormat, texts: list[str]) -> DateFormat:

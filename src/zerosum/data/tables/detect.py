@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.tables.config import ColumnKind
-from zerosum.data.tables.date_format import detect_date_format
+from zerosum.data.tables.date_format import detect_date_format, fits_swapped
 from zerosum.data.tables.formats import (
     BooleanFormat,
     CategoryFormat,
@@ -174,7 +174,10 @@ def _detect_values(cells: _Cells) -> DetectedColumn | None:
             return DetectedColumn(cells.name, KeyFormat.fit(cells.present), reason)
         return DetectedColumn(cells.name, number, f"{number.kind}: {len(cells.numeric):,} different")
     if (date := detect_date_format(cells.numeric, cells.missing_text(True))) is not None:
-        return DetectedColumn(cells.name, date, f"date: {date.notation}{date.zone}")
+        doubt = ""
+        if fits_swapped(date, cells.numeric):
+            doubt = "; days and months may be the other way around: if so, write them as year-month-day"
+        return DetectedColumn(cells.name, date, f"date: {date.notation}{date.zone}{doubt}")
     return None
 
 
