@@ -12,7 +12,7 @@ from workflow_helpers import have_equal_weights, log_rows
 
 from sounds import write_hits
 from zerosum import api
-from zerosum.data.audio.codec import AudioCodec
+from zerosum.data.audio.codec import SpectrogramCodec
 from zerosum.reporting.scores_section import describe_result
 from zerosum.run_folder import RunFolder
 from zerosum.training.trainer import Trainer
@@ -50,7 +50,7 @@ def whole_run(hits: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     def train(recipe: str) -> Path:
         made = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(AudioCodec, "decode", lambda self, sample, seed: made.append(len(seed)))
+            patch.setattr(SpectrogramCodec, "decode", lambda self, sample, seed: made.append(len(seed)))
             run = api.train(hits, recipe=recipe, run=tmp_path_factory.mktemp("runs") / recipe, **RUNS[recipe]).path
         assert list((run / "samples").glob("*.png"))
         assert made == []

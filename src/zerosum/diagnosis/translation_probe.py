@@ -73,7 +73,7 @@ class TranslationProbe:
         Raises:
             BadInput: if too few examples are held out.
         """
-        is_adversarial = any(move.player == "discriminator" for move in game.moves)
+        is_adversarial = any(move.player == "discriminator" and move.has_weight(progress) for move in game.moves)
         reference_set, batch_size = self._translation_reference_set, self.reference_set.batch_size
         held_out_batches, train_batches = reference_set.held_out_batches(), reference_set.train_batches()
         with sandboxed_copy(game) as copied_game:

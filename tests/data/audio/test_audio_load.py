@@ -19,10 +19,13 @@ from zerosum.data.audio import ingest
 from zerosum.data.audio.config import AudioDataConfig
 from zerosum.data.audio.kind import AUDIO
 from zerosum.data.audio.mono import MonoSound, SoundSource, read_mono
+from zerosum.data.audio.sound_file import SoundReader, UnreadableSound
+from zerosum.data.audio.sources import claim_sounds
 from zerosum.data.audio.summary import AudioSummary
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import LoadOptions, claimed_kind, load_dataset
 from zerosum.errors import BadInput
+from zerosum.workflows.inspect import inspect_dataset
 
 TINY: dict[str, object] = {"size": 16, "rate": 8_000, "seconds": 0.128}
 
@@ -247,3 +250,41 @@ def test_without_the_extra(hits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput) as info:
         AUDIO.inspect(AudioDataConfig(source=str(hits)))
     assert str(info.value) == 'sounds need the extra `audio`: pip install "zerosum[audio]"'
+
+
+def test_sounds_of_formats_that_are_not_read_are_to_be_converted(tmp_path: Path) -> None:
+    (tmp_path / "memo.m4a").write_bytes(b"x")
+    assert claim_sounds(str(tmp_path)) > 0.5
+    with pytest.raises(BadInput, match=r"1 file \(\.m4a 1\) but no sounds: convert them to \.wav or \.flac"):
+        load(tmp_path)
+    write_hits(tmp_path)
+    assert any(note.startswith("ignored .m4a 1: convert them") for note in load(tmp_path).summary.notes)
+
+
+def test_silence_before_a_sound_is_not_cut_off(tmp_path: Path) -> None:
+    """Only what is left out after the onset counts as cut off."""
+    for index, path in enumerate(sorted(write_hits(tmp_path, per_class=10, seconds=0.1).rglob("*.wav"))):
+        sound, rate = soundfile.read(path)
+        soundfile.write(path, np.concatenate((np.zeros(rate + index), sound)), rate)
+    assert "are cut there" not in "\n".join(load(tmp_path).summary.notes)
+
+
+def test_few_long_sounds_may_be_cut_into_pieces(tmp_path: Path) -> None:
+    write_hits(tmp_path, per_class=2, seconds=5)
+    with pytest.raises(BadInput, match=r"long sounds can be cut into pieces \(`data.pieces` true"):
+        load(tmp_path)
+    assert len(load(tmp_path, pieces=True)) > 16
+
+
+def test_a_text_called_mp3_is_no_sound(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_text("no sound at all" * 99, "utf8")
+    with pytest.raises(UnreadableSound, match="it is no sound, or damaged"):
+        SoundReader(tmp_path / "a.mp3")
+
+
+def test_the_rate_of_very_low_sounds_is_the_least_one(tmp_path: Path) -> None:
+    for index in range(20):
+        soundfile.write(tmp_path / f"{index}.wav", noise(1_000, index), 1_000)
+    summary = inspect_dataset(tmp_path)
+    assert isinstance(summary, AudioSummary)
+    assert summary.form.startswith("mono, 2000 Hz")

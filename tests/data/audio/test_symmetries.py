@@ -13,11 +13,25 @@ def test_time_shift_moves_frames_and_lets_silence_in() -> None:
     images[..., 3] = 0.5
     shifted = TimeShift(2)(images, SEED)
     places = shifted[:, 0, 0].argmax(1)
-    assert sorted(set(places.tolist())) == [1, 2, 3, 4, 5]
+    assert sorted(set(places.tolist())) == [3, 4, 5]
     assert torch.equal(shifted.sum(), images.sum())  # nothing else
     edge = torch.full((500, 1, 4, 8), 0.5)
     assert (TimeShift(2)(edge, SEED) == -1).any()
-    assert torch.equal(TimeShift(2, repeats_ends=True)(edge, SEED), edge)
+
+
+def test_an_onset_is_never_cut_off() -> None:
+    images = torch.full((500, 1, 4, 8), -1.0)
+    images[..., 0] = 0.5
+    assert ((TimeShift(2)(images, SEED) == 0.5).sum((1, 2, 3)) == 4).all()
+
+
+def test_pieces_are_shifted_to_either_side() -> None:
+    images = torch.full((500, 1, 4, 8), -1.0)
+    images[..., 3] = 0.5
+    places = TimeShift(2, goes_on=True)(images, SEED)[:, 0, 0].argmax(1)
+    assert sorted(set(places.tolist())) == [1, 2, 3, 4, 5]
+    edge = torch.full((500, 1, 4, 8), 0.5)
+    assert torch.equal(TimeShift(2, goes_on=True)(edge, SEED), edge)
 
 
 def test_gain_changes_the_level_and_not_silence() -> None:

@@ -80,7 +80,7 @@ class AudioCodec(Codec):
     def encode_sounds(self, sounds: Items) -> Tensor:
         """Return the spectrograms (N, 1, H, W) of sounds (N, T) on the CPU."""
         given = torch.from_numpy(np.asarray(sounds, np.float32))
-        parts = [self.log_mel.spectrogram(part) for part in torch.split(given, _DECODED_TOGETHER)]
+        parts = [self.log_mel.spectrogram(part) for part in torch.split(given, _DECODED_TOGETHER) if len(part)]
         return torch.cat(parts) if parts else torch.zeros(0, 1, self.bands, self.frames)
 
     def scale(self, sounds: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from zerosum.data.audio.codec import SpectrogramCodec
     from zerosum.data.audio.wave_codec import WaveCodec
 
+MIN_RATE = 2_000
+"""Least rate in Hz of sounds."""
 MIN_HOP = 16
 MAX_HOP_SECONDS = 0.1
 
@@ -39,7 +41,7 @@ class AudioDataConfig(DataConfig):
     a speaker."""
     size: Annotated[int, Field(ge=16, le=512)] | None = None
     """Number of mel bands, and of frames, of a spectrogram: 64 or 128. Default: chosen by inspecting the data."""
-    rate: Annotated[int, Field(ge=2_000, le=192_000)] | None = None
+    rate: Annotated[int, Field(ge=MIN_RATE, le=192_000)] | None = None
     """Rate in Hz to which sounds are resampled. Default: 16000, with `data.size` of 128 or more 44100, and never more
     than the sounds have."""
     seconds: Annotated[float, Field(gt=0, le=60)] | None = None
@@ -51,7 +53,7 @@ class AudioDataConfig(DataConfig):
     normalize: bool = True
     """Scale each sound, with all its pieces, to a peak of 0.9."""
     time_shift: Annotated[int, Field(ge=0, le=16)] = 2
-    """Shift each spectrogram by up to so many frames in training; 0: not."""
+    """Shift each spectrogram by up to so many frames in training, to later times if it starts with an onset; 0: not."""
     gain: Annotated[float, Field(ge=0, le=20)] = 2.0
     """Change the level of each sound by up to so many decibels in training; 0: not."""
     degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()

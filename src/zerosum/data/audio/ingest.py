@@ -205,7 +205,9 @@ class AudioIngest:
             return str(error)
         except MemoryError:
             return "it does not fit in memory"
-        facts = SoundFacts(file.rate, file.channels, file.format, file.seconds, sound.is_clipped)
+        facts = SoundFacts(
+            file.rate, file.channels, file.format, file.seconds, sound.is_clipped, preparation.cuts_off(sound)
+        )
         return Prepared(items, sound.content_hash, facts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
-from zerosum.data.audio.config import AudioDataConfig
+from zerosum.data.audio.config import MIN_RATE, AudioDataConfig
 from zerosum.data.audio.imports import require_audio_packages
 from zerosum.data.audio.sound_file import SoundReader, UnreadableSound
 from zerosum.data.audio.sources import AudioFolder
@@ -76,7 +76,7 @@ def choose_audio_settings(table: dict[str, object], inspection: AudioInspection,
     larger = "" if is_large else f"; finer ones need {'a GPU or hours' if on_cpu else 'a longer run'} (`data.size` 128)"
     choose("size", size, f"{size} mel bands x {size} frames", f"a spectrogram of each sound{larger}")
     wanted = LARGE_RATE if int(str(table["size"])) >= LARGE_SIZE else SMALL_RATE
-    rate = min(wanted, usual)
+    rate = max(MIN_RATE, min(wanted, usual))
     lower = f"keeps frequencies up to {rate // 2} Hz; most sounds have {usual} Hz (`data.rate`)"
     choose("rate", rate, f"{rate} Hz", "as in the sounds" if rate == usual else lower)
     seconds = _SECONDS[wanted]

@@ -67,7 +67,7 @@ def load_sounds(data: AudioDataConfig, options: LoadOptions, folder: AudioFolder
 
 def choose_symmetries(data: AudioDataConfig) -> tuple[Symmetry, ...]:
     """Return the symmetries that the settings ask for."""
-    shift = TimeShift(data.time_shift, repeats_ends=data.pieces or not data.trim)
+    shift = TimeShift(data.time_shift, goes_on=data.pieces or not data.trim)
     chosen: tuple[tuple[Symmetry, float], ...] = ((shift, data.time_shift), (Gain(data.gain), data.gain))
     return tuple(symmetry for symmetry, size in chosen if size)
 
@@ -83,8 +83,18 @@ def _require_enough(name: str, prepared: PreparedSounds, pieces: bool, for_evalu
     if distinct < needed:
         raise BadInput(
             f"{name} has only {pluralize(distinct, 'distinct sound')} that can be used: add sounds; at least {needed} "
-            "are needed, and hundreds for good results"
+            f"are needed, and hundreds for good results{_suggest_pieces(prepared, pieces)}"
         )
+
+
+def _suggest_pieces(prepared: PreparedSounds, pieces: bool) -> str:
+    """Return how long sounds give many examples, where they are not cut into pieces; else nothing."""
+    if pieces or not prepared.summary.cut:
+        return ""
+    return (
+        f"; long sounds can be cut into pieces (`data.pieces` true, as in the recipes vocoder and enhance), of which "
+        f"{MIN_SOUNDS_IN_PIECES} sounds are enough"
+    )
 
 
 def _split(

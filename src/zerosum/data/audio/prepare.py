@@ -55,12 +55,18 @@ class Preparation:
         """Return a sound at the rate of the codec or pieces of it, (k, T) in [-1, 1]; none if it is silent."""
         if sound.is_silent:
             return np.zeros((0, self.codec.length), np.float32)
-        starting = trim_silence(sound.values, self.codec.rate) if self.trim else sound.values
-        items = self._cut(starting)  # and in place from here on: of an hour there are many
+        items = self._cut(self._start(sound))  # and in place from here on: of an hour there are many
         if self.codec.normalize:
             items *= PEAK / max(float(_peaks(items).max(initial=0)), SILENCE_PEAK)
         np.clip(items, -1, 1, out=items)
         return items
+
+    def cuts_off(self, sound: MonoSound) -> bool:
+        """Return whether more than 2% of a sound is left out."""
+        return not self.pieces and len(self._start(sound)) > 1.02 * self.codec.length
+
+    def _start(self, sound: MonoSound) -> NDArray[np.float32]:
+        return trim_silence(sound.values, self.codec.rate) if self.trim else sound.values
 
     def keep(self, sound: MonoSound) -> NDArray[np.float32]:
         """Return a generated sound, (1, T) in [-1, 1]: as it is, at the level at which those of a run are written.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.audio.prepare import Preparation
+from zerosum.data.audio.prepare import MAX_SECONDS_OF_PIECES, Preparation
 from zerosum.data.audio.sources import AudioFolder
 from zerosum.data.audio.summary import AudioSummary
 from zerosum.data.images.duplicates import find_duplicates
@@ -25,6 +25,7 @@ class SoundFacts(NamedTuple):
     format: str
     seconds: float
     is_clipped: bool
+    is_cut: bool
 
 
 class Prepared(NamedTuple):
@@ -76,7 +77,10 @@ class SoundRows:
         if self.unreadable:
             example, reason = self.unreadable[0]
             raise BadInput(f"no sound in {name} can be read, for example {example} ({reason}): replace the files")
-        raise BadInput(f"all {pluralize(len(self.silent), 'sound')} in {name} are silent: replace the files")
+        raise BadInput(
+            f"all {pluralize(len(self.silent), 'sound')} in {name} are silent where they are used, or the mean of "
+            "their channels is: replace the files"
+        )
 
     def summarize(self, preparation: Preparation) -> AudioSummary:
         """Return the summary of the sounds, without the counts of the split."""
@@ -85,7 +89,6 @@ class SoundRows:
         duplicates = find_duplicates(np.array(self.content_hashes, np.uint64), labels)
         seconds = sorted(fact.seconds for fact in self.facts)
         names = [self.source.names[index] for index in self.indices]
-        length = preparation.codec.seconds
         summary = AudioSummary(
             source=self.source.display_name,
             kind="audio",
@@ -100,7 +103,7 @@ class SoundRows:
             formats=most_common(fact.format for fact in self.facts),
             seconds={"min": seconds[0], "median": statistics.median_low(seconds), "max": seconds[-1]},
             clipped=sum(fact.is_clipped for fact in self.facts),
-            cut=0 if preparation.pieces else sum(fact.seconds > 1.02 * length for fact in self.facts),
+            cut=sum(fact.is_cut for fact in self.facts),
             pieces=sum(self.counts) if preparation.pieces else 0,
             form=preparation.describe(),
             classes={name: int(count) for name, count in zip(self.source.classes, class_counts, strict=False)},
@@ -115,6 +118,11 @@ class SoundRows:
             notes.append(
                 f"{summary.cut:,} of {summary.count:,} sounds are longer than {preparation.codec.seconds:.2f} s and "
                 "are cut there: `data.seconds` sets the length, and `data.pieces` keeps the rest"
+            )
+        long = sum(fact.seconds > MAX_SECONDS_OF_PIECES for fact in self.facts) if preparation.pieces else 0
+        if long:
+            notes.append(
+                f"of {pluralize(long, 'sound')} only the first hour is used: cut such files to use all of them"
             )
         if summary.clipped:
             verb = "is" if summary.clipped == 1 else "are"

@@ -20,6 +20,8 @@ SOUND_SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".a
 """Suffixes of sound files, in lower or upper case."""
 COMMON_SUFFIXES = ".wav, .flac, .ogg, .mp3, .aiff"
 """The suffixes of most sound files, for messages."""
+UNREAD_SUFFIXES = (".m4a", ".aac", ".wma", ".webm", ".amr", ".caf", ".ape", ".mka")
+"""Suffixes of sounds that libsndfile does not read."""
 MAX_RATE = 1_000_000
 """Largest rate in Hz of a sound that is read."""
 
@@ -133,4 +135,6 @@ def _explain(path: Path) -> Iterator[None]:
 def _reason(error: Exception, path: Path) -> str:
     """Return the reason of an error without the path, which is named elsewhere."""
     reason = str(error).replace(f"Error opening {str(path)!r}: ", "").strip().rstrip(".")
+    if "not a regular file" in reason and path.is_file():  # what libsndfile says of an MP3 file that is none
+        return "it is no sound, or damaged"
     return printable(reason[:1].lower() + reason[1:]) or type(error).__name__

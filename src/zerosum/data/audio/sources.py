@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zerosum.data.audio.sound_file import COMMON_SUFFIXES, is_sound_file
+from zerosum.data.audio.sound_file import COMMON_SUFFIXES, UNREAD_SUFFIXES, is_sound_file
 from zerosum.data.images.files import FileEntry, count_suffixes, hash_state
 from zerosum.data.images.folder_layout import infer_layout
 from zerosum.data.images.folder_walk import FolderListing, list_folder
@@ -44,7 +44,12 @@ class AudioFolder:
         layout = infer_layout(names, others, self._open_table, split, label, noun=NOUN)
         self.names: Sequence[str] = [names[index] for index in layout.indices]
         self.labels, self.classes = layout.labels, layout.classes
-        self.notes = (*layout.notes, *_describe_hidden(listing.hidden), *listing.passed_notes)
+        self.notes = (
+            *layout.notes,
+            *_describe_unread(others),
+            *_describe_hidden(listing.hidden),
+            *listing.passed_notes,
+        )
         self.other_files = len(others) - len(layout.table_entries)
         self._layout = layout
         used = [sounds[index] for index in layout.indices]
@@ -83,8 +88,9 @@ def claim_sounds(source: str) -> float:
         return 0.0
     sounds = others = 0
     for file in _first_files(path):
-        sounds += is_sound_file(file)
-        others += not is_sound_file(file)
+        is_sound = is_sound_file(file) or _is_unread(file)
+        sounds += is_sound
+        others += not is_sound
     return 0.9 if sounds > others else 0.0
 
 
@@ -118,11 +124,23 @@ def _require_sounds(
     if others:
         counts = format_counts(count_suffixes(others), max_count=5)
         raise BadInput(
-            f"the folder {display_name} contains {pluralize(len(others), 'file')} ({counts}) but no sounds: add sounds "
-            f"({COMMON_SUFFIXES})"
+            f"the folder {display_name} contains {pluralize(len(others), 'file')} ({counts}) but no sounds: "
+            f"{'convert them to .wav or .flac' if any(map(_is_unread, others)) else f'add sounds ({COMMON_SUFFIXES})'}"
         )
     hidden = f", apart from {pluralize(len(listing.hidden), 'hidden file')}" if listing.hidden else ""
     raise BadInput(f"the folder {display_name} is empty{hidden}: add sounds ({COMMON_SUFFIXES})")
+
+
+def _is_unread(name: str) -> bool:
+    return name.lower().endswith(UNREAD_SUFFIXES)
+
+
+def _describe_unread(others: Sequence[str]) -> list[str]:
+    """Return a sentence about sounds of formats that are not read, or nothing."""
+    unread = [name for name in others if _is_unread(name)]
+    if not unread:
+        return []
+    return [f"ignored {format_counts(count_suffixes(unread))}: convert them to .wav or .flac to use them"]
 
 
 def _describe_hidden(hidden: Sequence[str]) -> list[str]:

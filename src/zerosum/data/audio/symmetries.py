@@ -15,24 +15,28 @@ from zerosum.game.types import Sample
 
 @dataclass(frozen=True)
 class TimeShift:
-    """Shifts each spectrogram (N, 1, H, W) by up to some frames; what comes in is silence, or the frame at the end."""
+    """Shifts each spectrogram (N, 1, H, W) by up to some frames.
+
+    A sound that starts with its onset is shifted to later times only, with silence before it, since the onset is what
+    one hears first. Of a piece of a sound that goes on, the frame at the end is repeated.
+    """
 
     frames: int
-    """The largest shift, to either side."""
-    repeats_ends: bool = False
-    """Whether the frame at the end is repeated, for pieces of sounds that go on."""
+    """The largest shift."""
+    goes_on: bool = False
+    """Whether samples are pieces of sounds, which are shifted to either side."""
 
     def __call__(self, samples: Sample, seed: Tensor) -> Tensor:
         """Shift samples (N, 1, H, W) as their seeds (N,) determine it."""
         (images,) = leaves(samples)
         draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.TIME_SHIFT)[:, 0]
-        shift = (draws * (2 * self.frames + 1)).floor().long() - self.frames
+        earliest = -self.frames if self.goes_on else 0
+        shift = (draws * (self.frames - earliest + 1)).floor().long() + earliest
         width = images.shape[-1]
         places = torch.arange(width, device=images.device) - shift.to(images.device)[:, None]
         index = places.clamp(0, width - 1)[:, None, None].expand(images.shape)
         shifted = images.gather(3, index)
-        is_outside = ((places < 0) | (places >= width))[:, None, None]
-        return shifted if self.repeats_ends else shifted.masked_fill(is_outside, -1.0)
+        return shifted if self.goes_on else shifted.masked_fill((places < 0)[:, None, None], -1.0)
 
 
 @dataclass(frozen=True)
