@@ -66,6 +66,7 @@ def test_wishes_are_given_values(run: Path, run_cli) -> None:
     rows = Path("s/samples.csv").read_text("cp1252").splitlines()[1:]
     assert all("Wien;Österreich;12,34;" in row for row in rows)
     for arguments, expected in (
+        (("--want", "net=1,city=Wien,net=2"), "--want net=1,city=Wien,net=2: give each name once"),
         (("--want", "net"), "--want net: give each name once, with a value"),
         (("--want", "net=1", "--want", "net=2"), "--want net=2: give each name once"),
         (("--want", "net=1", "--given", "0.5"), "--want net=1: --given has numbers without names"),

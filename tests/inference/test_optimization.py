@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from point_scores import PointScores
+from zerosum.data.codec import Items
 from zerosum.data.item_scores import ScoreRange
 from zerosum.data.points.kind import PointCodec
 from zerosum.errors import BadInput
 from zerosum.game.latent import Normal
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.types import Sample
+from zerosum.inference import optimization
 from zerosum.inference.generator import Generator
 from zerosum.inference.optimization import LatentSearch, Objective, choose_different
 
@@ -101,8 +104,27 @@ def test_chosen_ones_differ_from_each_other() -> None:
     assert len(chosen.scores) == 8
     assert (similarity[~np.eye(8, dtype=bool)] < 0.5).all()
     assert (np.diff(chosen.scores) <= 0).all(), "the best comes first"
-    assert len(choose_different(np.ones((5, 5), np.float32), 3, 1.0)) == 3, "a limit of 1 leaves none out"
-    assert len(choose_different(np.ones((5, 5), np.float32), 3, 0.9)) == 1
+
+    def compare(items: Items, others: Items) -> NDArray[np.float32]:
+        return (1 - np.abs(items[:, None] - others)).astype(np.float32)
+
+    assert len(choose_different(np.ones(5), compare, 3, 1.0)) == 3, "a limit of 1 leaves none out"
+    assert len(choose_different(np.ones(5), compare, 3, 0.9)) == 1
+
+
+@pytest.mark.parametrize("together", [1, 7, 100])
+def test_items_are_chosen_alike_however_many_are_compared_together(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedily: each chosen one is less similar than the limit to all chosen before it, and no other left out is."""
+    monkeypatch.setattr(optimization, "COMPARED_TOGETHER", together)
+    items = np.random.default_rng(0).random(60)
+    expected: list[int] = []
+    for place, item in enumerate(items):
+        if len(expected) < 12 and all(1 - abs(item - items[other]) < 0.95 for other in expected):
+            expected.append(place)
+    chosen = choose_different(items, lambda first, second: 1 - np.abs(first[:, None] - second), 12, 0.95)
+    assert chosen.tolist() == expected
 
 
 def test_high_scores_are_asked_for_as_far_as_the_training_data_have_them() -> None:

@@ -80,6 +80,8 @@ def test_better_molecules_are_searched(trained_molecules: Path, tmp_path: Path) 
     assert np.mean([float(row["logp"]) for row in rows]) > usual + 0.3
     with pytest.raises(BadInput, match=r"^`maximize` price: there is no such property; choose one of logp, qed"):
         zerosum.optimize(trained_molecules, "price")
+    with pytest.raises(BadInput, match=r"^`given` LogP=2: it is what is raised or lowered; leave it out"):
+        zerosum.optimize(trained_molecules, "logp", given={"LogP": 2})
 
 
 def test_a_molecule_has_a_code_and_neighbors(trained_molecules: Path, tmp_path: Path) -> None:

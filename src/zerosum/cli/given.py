@@ -15,13 +15,13 @@ _EMPTY = re.compile(rf"""\s*({QUOTED}|[^"',=][^,=]*?)\s*=\s*(?:""|'')?\s*(?:,|$)
 """A name without a value."""
 
 
-def parse_given(text: str) -> list[float] | dict[str, str | float]:
+def parse_given(text: str, flag: str = "--given") -> list[float] | dict[str, str | float]:
     """Return the given values by name, or the numbers, which are separated by commas; [] for an empty text."""
     if "=" not in text:
         try:
             return [float(part) for part in text.split(",")] if text else []
         except ValueError:
-            raise BadInput(f"--given {text}: give values by name, age=40,species=cat, or numbers: 0.5,-1") from None
+            raise BadInput(f"{flag} {text}: give values by name, age=40,species=cat, or numbers: 0.5,-1") from None
     values: dict[str, str | float] = {}
     start = 0
     while start < len(text):
@@ -29,12 +29,12 @@ def parse_given(text: str) -> list[float] | dict[str, str | float]:
         name, value = (unquote(part) for part in match.groups()) if match else ("", "")
         if not value and (empty := _EMPTY.match(text, start)):
             raise BadInput(
-                f"--given {empty[1]}=: has no value; a missing cell of a table cannot be given, and "
+                f"{flag} {empty[1]}=: has no value; a missing cell of a table cannot be given, and "
                 f"--where '{empty[1]}=' keeps the rows in which it is missing"
             )
         if match is None or not name or not value or name in values:
             raise BadInput(
-                f"--given {text}: give each name once, with a value: age=40,species=cat; a value with a "
+                f"{flag} {text}: give each name once, with a value: age=40,species=cat; a value with a "
                 "comma stands in quotes"
             )
         values[name] = value
@@ -43,14 +43,22 @@ def parse_given(text: str) -> list[float] | dict[str, str | float]:
 
 
 def parse_wishes(wishes: Sequence[str]) -> dict[str, str | float]:
-    """Return the values of wishes by name, each of which is NAME=VALUE."""
+    """Return the values of wishes by name, each of which is NAME=VALUE, or several with commas between."""
     values: dict[str, str | float] = {}
     for wish in wishes:
-        name, equals, value = (part.strip() for part in wish.partition("="))
-        if not (name and equals and value) or name in values:
-            raise BadInput(f"--want {wish}: give each name once, with a value, such as qed=0.9")
-        values[name] = value
+        for name, value in _split_wish(wish).items():
+            if not (name and value) or name in values:
+                raise BadInput(f"--want {wish}: give each name once, with a value, such as qed=0.9")
+            values[name] = value
     return values
+
+
+def _split_wish(wish: str) -> dict[str, str | float]:
+    """Return the values of a wish by name; that of a single one may have a comma, such as that of decimals."""
+    if wish.count("=") > 1 and isinstance(several := parse_given(wish, "--want"), dict):
+        return several
+    name, _, value = (part.strip() for part in wish.partition("="))
+    return {name: value}
 
 
 def add_wishes(

@@ -8,7 +8,7 @@ predictor; here scores are computed, and no predictor can be misled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,8 @@ SIMILARITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ELITE_SIMILARITY = 0.7
 CHOICE_FACTOR = 10
 """Items are chosen among the best so many times their number, so that diversity does not cost much of the score."""
+COMPARED_TOGETHER = 2_048
+"""Number of items of which all are compared with all."""
 REQUEST_FRACTIONS = (0.5, 0.75, 1.0)
 """What is asked for: the mean of the training examples, and so much of the way to their best."""
 ANGLES = (0.15, 0.4, 0.8)
@@ -213,31 +215,41 @@ class LatentSearch:
             )
         order = np.argsort(-self._objective.sign * self._found.scores, kind="stable")[: CHOICE_FACTOR * count]
         best = self._found.take(order)
-        similarity = self._scores.compare(best.items, best.items)
         for limit in limits:
-            chosen = choose_different(similarity, count, limit)
+            chosen = choose_different(best.items, self._scores.compare, count, limit)
             if len(chosen) == count:
                 break
         return best.take(chosen)
 
 
-def choose_different(similarity: NDArray[np.float32], count: int, limit: float) -> NDArray[np.int64]:
+def choose_different(
+    items: Items, compare: Callable[[Items, Items], NDArray[np.float32]], count: int, limit: float
+) -> NDArray[np.int64]:
     """Return the places of up to `count` items, the first ones that are less similar to all before than a limit.
 
     Args:
-        similarity: (N, N) of items in the order in which they are wanted.
+        items: (N, ...) in the order in which they are wanted.
+        compare: returns the similarities (n, m) of items; of few at a time: memory does not grow with N^2.
         count: how many.
         limit: 1 or more: none is left out.
 
     Example:
-        >>> pairs = np.array([[1, 0.9, 0.1], [0.9, 1, 0.1], [0.1, 0.1, 1]], np.float32)
-        >>> choose_different(pairs, 2, 0.5).tolist()
+        >>> def compare(items, others):
+        ...     return 1 - np.abs(items[:, None] - others)
+        >>> choose_different(np.array([0.1, 0.2, 0.9]), compare, 2, 0.5).tolist()
         [0, 2]
     """
+    if limit >= 1:
+        return np.arange(min(count, len(items)))
     chosen: list[int] = []
-    for place in range(len(similarity)):
-        if len(chosen) == count:
-            break
-        if limit >= 1 or not (similarity[place, chosen] >= limit).any():
-            chosen.append(place)
+    for start in range(0, len(items), COMPARED_TOGETHER):
+        block = items[start : start + COMPARED_TOGETHER]
+        before = compare(block, items[chosen]).max(1) if chosen else np.full(len(block), -np.inf)
+        similarity, own = compare(block, block), []
+        for place in np.flatnonzero(before < limit).tolist():
+            if len(chosen) == count:
+                return np.array(chosen, np.int64)
+            if not (similarity[place, own] >= limit).any():
+                own.append(place)
+                chosen.append(start + place)
     return np.array(chosen, np.int64)

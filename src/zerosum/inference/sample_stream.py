@@ -152,7 +152,7 @@ class SampleSettings:
             if drawn >= MIN_DRAWN and passed < min(end, drawn * MIN_PASSED):
                 raise BadInput(
                     f"`where` {printable(self.where)}: of {drawn:,} samples, {passed:,} pass, and fewer than 1 in "
-                    f"{1 / MIN_PASSED:,.0f} are too few to wait for; widen the filter, or give columns with `given`"
+                    f"{1 / MIN_PASSED:,.0f} are too few to wait for; widen the filter, or ask for values with `given`"
                 )
 
 

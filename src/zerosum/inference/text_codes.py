@@ -32,9 +32,7 @@ class TextCodes:
             BadInput: it has no autoencoder.
         """
         if not isinstance(generator.network, DecodedGenerator):
-            raise BadInput(
-                "`run`: its generator has no encoder; name a run on images, or one whose recipe has an autoencoder"
-            )
+            raise BadInput("`run`: its generator has no encoder of texts; name a run on molecules")
         return cls(generator, generator.network.autoencoder)
 
     @torch.no_grad()

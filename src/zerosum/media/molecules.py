@@ -11,6 +11,7 @@ import numpy as np
 
 from zerosum.data.codec import Codec, Items
 from zerosum.data.molecules.codec import MoleculeCodec
+from zerosum.data.molecules.properties import find_name
 from zerosum.data.molecules.property_range import RANGE_MARGIN
 from zerosum.data.molecules.smiles_codec import SmilesCodec
 from zerosum.data.molecules.training_set import MAX_SEARCHED, TrainingMolecules
@@ -144,7 +145,8 @@ MOLECULE_MEDIA = MoleculeMedia()
 def _draw_described(table: MoleculeTable, shown: Sequence[str]) -> Image:
     """Draw the first molecules, with their numbers, properties that are `shown`, and those that were asked for."""
     described = table.described
-    names = [name for name in dict.fromkeys([*shown, *map(str.lower, table.given)]) if name in described.names]
+    asked = [find_name(name, described.names) for name in table.given]
+    names = [name for name in dict.fromkeys([*shown, *asked]) if name in described.names]
     legends = []
     for place in range(min(SHEET_MOLECULES, len(described.canonical))):
         values = [described.properties[place, described.names.index(name)] for name in names]

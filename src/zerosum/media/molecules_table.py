@@ -16,7 +16,7 @@ from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.data.molecules.chemistry import parse_smiles, to_canonical
 from zerosum.data.molecules.filters import passes_filters
 from zerosum.data.molecules.fingerprints import NUM_BYTES, fingerprint
-from zerosum.data.molecules.properties import PROPERTIES, Property, compute_properties, load_score
+from zerosum.data.molecules.properties import PROPERTIES, Property, compute_properties, find_name, load_score
 from zerosum.data.molecules.training_set import TrainingMolecules
 from zerosum.data.molecules.worker_pool import map_chunks
 from zerosum.errors import BadInput
@@ -135,7 +135,7 @@ class MoleculeTable:
 
     def write(self, path: Path) -> None:
         """Write samples.csv; columns that are not known stay empty."""
-        asked = {name.lower(): str(value) for name, value in self.given.items()}
+        asked = {find_name(name, self.described.names) or name: str(value) for name, value in self.given.items()}
         others = [name for name in asked if name not in self.described.names]  # columns of the user's file
         header = ["number", "smiles", "valid", *(f"asked_{name}" for name in asked), *self.described.names]
         header += [*others, "passes_filters", "repeated", "novel", "nearest", "similarity"]
@@ -171,8 +171,8 @@ class MoleculeTable:
 
     def _describe_wishes(self, valid: NDArray[np.bool_]) -> Iterator[str]:
         for name, value in self.given.items():
-            if name.lower() in self.described.names:
-                got = self.described.properties[valid, self.described.names.index(name.lower())]
+            if own := find_name(name, self.described.names):
+                got = self.described.properties[valid, self.described.names.index(own)]
                 spread = f"{np.nanmean(got):.3g} on average, with a standard deviation of {np.nanstd(got):.2g}"
                 yield f"{name}: asked {value}, got {spread}"
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zerosum.inference.optimization import Candidates, LatentSearch
 
 DEFAULT_OPTIMIZED, MAX_OPTIMIZED = 100, 10_000
+MIN_PARENTS, MAX_PARENTS = 50, 500
+"""How many of the best ones a round starts from: as many as are wanted, within these."""
 DEFAULT_ROUNDS, MAX_ROUNDS = 12, 10_000
 DEFAULT_SECONDS, MAX_SECONDS = 180.0, 7 * 86_400.0
 SAMPLES_PER_ROUND = 1_000
@@ -94,11 +96,10 @@ def optimize(
     reporter = reporter or SilentReporter()
     scores, name = _find_score(generator, maximize, minimize)
     keep_fn = _parse_keep(generator, keep)
-    if given:
-        generator.choose_conditions(given, 1)  # raises if there is no such value
+    _check_given(generator, given, name)
     dataset = _read_training(run, reporter)
     objective = Objective(name, 1.0 if maximize else -1.0, keep_fn, _known(scores, dataset), given)
-    search = LatentSearch(generator, scores, objective, max(num_samples, 50), seed)
+    search = LatentSearch(generator, scores, objective, min(max(num_samples, MIN_PARENTS), MAX_PARENTS), seed)
     finished = _search(search, max(SAMPLES_PER_ROUND, num_samples), rounds, seconds, reporter, name)
     chosen = search.choose(num_samples)
     options: dict[str, Json] = {
@@ -115,6 +116,18 @@ def optimize(
     if not finished:
         raise KeyboardInterrupt
     return path
+
+
+def _check_given(generator: Generator, given: GivenValues, name: str) -> None:
+    """Check the values that are asked for.
+
+    Raises:
+        BadInput: one cannot be asked for, or is of the score that is searched.
+    """
+    if twice := next((own for own in given if own.lower() == name.lower()), ""):
+        raise BadInput(f"`given` {printable(twice)}={given[twice]}: it is what is raised or lowered; leave it out")
+    if given:
+        generator.choose_conditions(given, 1)
 
 
 def _check_numbers(maximize: str, minimize: str, num_samples: int, rounds: int, seconds: float, seed: int) -> None:

@@ -142,7 +142,7 @@ def _check_filter(where: str, first: int, each: int) -> None:
             "or choose another `seed` for others"
         )
     if where and each:
-        raise BadInput(f"`each` {each:,}: `where` filters rows, which have no classes; leave one of them out")
+        raise BadInput(f"`each` {each:,}: `where` filters samples without classes; leave one of them out")
 
 
 def _count(generator: Generator, num_samples: int | None, first: int, each: int) -> int:
@@ -182,11 +182,15 @@ def _default_name(generator: Generator, settings: SampleSettings, first: int, co
     return make_name(generator.checkpoint, f"seed{settings.seed}", optional_part("first", first, 0), number, *options)
 
 
+WALK_KEYFRAMES = 5
+"""By default, the number of latents of a walk."""
+
+
 def walk(
     run: str | Path,
     *,
     seed: int = 0,
-    keyframes: int = 5,
+    keyframes: int = WALK_KEYFRAMES,
     steps: int = 10,
     interpolation: str = "slerp",
     label: str | int | None = None,
@@ -225,6 +229,10 @@ def walk(
         >>> strip, video = zerosum.walk("runs/digits", keyframes=2, steps=3)
     """
     if between is not None:
+        unread = {"seed": seed != 0, "keyframes": keyframes != WALK_KEYFRAMES, "label": label is not None,
+                  "to_label": to_label is not None, "video_format": video_format != "gif"}  # fmt: skip
+        if given := next((name for name, is_given in unread.items() if is_given), ""):
+            raise BadInput(f"`{given}`: has no effect on a walk `between` two texts; leave one of them out")
         return walk_between(run, between, steps=steps, interpolation=interpolation, into=into, best=best, device=device)
     from zerosum.inference.interpolation import INTERPOLATIONS
     from zerosum.inference.writers import VIDEO_WRITERS, Walk, walk_paths, write_walk
@@ -265,7 +273,9 @@ def _load_walking_generator(run: str | Path, device: str, best: bool, video_form
     generator = load(run, device, best=best)
     suffix = MEDIA_KINDS.find(generator.kind).sequence_suffix
     if not suffix:
-        _require_images(run, generator, "a latent interpolation needs images or sounds")
+        _require_images(
+            run, generator, "a latent interpolation needs images or sounds, or two texts `between` which it is"
+        )
         return generator, f".{video_format}"
     if video_format != "gif":  # what it is by default
         raise BadInput(

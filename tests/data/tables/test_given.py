@@ -6,8 +6,19 @@ import torch
 
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.fill import GenerateFn
+from zerosum.data.tables.formats import CategoryFormat
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
+
+
+def test_spaces_around_a_category_need_not_be_given() -> None:
+    """Databases fill columns of fixed widths with them."""
+    values = CategoryFormat(values=("Good ", "Ideal  ", " a", "a "))
+    assert [values.parse_text("cut", text) for text in ("Good ", "Good", " Ideal", " a", "a ")] == [0, 0, 1, 2, 3]
+    for text in ("a", "b"):
+        with pytest.raises(BadInput, match="no such value"):
+            values.parse_text("cut", text)
+
 
 SEEDS = seeded_rng.derive_seeds(0, 0, 400)
 

@@ -12,7 +12,7 @@ from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.constraints import Combination, restore_constraint
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.layout import TableLayout
-from zerosum.data.tables.load import load_table
+from zerosum.data.tables.load import load_table, load_table_like
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn
 
@@ -182,10 +182,23 @@ def test_the_codec_knows_no_text_that_held_out_rows_alone_have(rare_names: Table
         (town, state)
         for town, state in zip(*(columns[name].texts[dataset.train] for name in ("town", "state")), strict=True)
     }
-    (note,) = (note for note in dataset.summary.notes if "only held-out rows have" in note)
+    (note,) = (note for note in dataset.summary.notes if "texts that no training row has" in note)
     assert note.endswith(f"name {counts['name']}, town and state {counts['town']}")
     assert not np.isnan(rows).any()
     assert dataset.summary.missing == {}
+
+
+def test_unknown_texts_of_other_data_are_not_missing_cells(rare_names: TableDataConfig, tmp_path: Path) -> None:
+    """A missing cell would tell such rows from samples."""
+    codec = load_table(rare_names, LoadOptions()).table_codec
+    lines = Path(rare_names.source).read_text().splitlines()
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join([lines[0], *(line.replace("name", f"new{i}", 1) if i % 3 else line
+                                            for i, line in enumerate(lines[1:]))]))  # fmt: skip
+    settings = rare_names.model_copy(update={"source": str(other)})
+    dataset = load_table_like(settings, codec, LoadOptions(held_out_fraction=0.0))
+    assert not np.isnan(all_rows(dataset)[:, codec.find_column("name")]).any()
+    assert any("no training row has" in note for note in dataset.summary.notes)
 
 
 def test_rows_of_a_run_are_read_by_its_codec(rare_names: TableDataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +211,7 @@ def test_rows_of_a_run_are_read_by_its_codec(rare_names: TableDataConfig, monkey
     again = load_table(rare_names, LoadOptions(codec=former.table_codec))
     for name in ("cells", "codes", "scores"):
         assert np.array_equal(again.values[name], former.values[name], equal_nan=True), name
-    assert not any("held-out rows have" in note for note in again.summary.notes)
+    assert not any("no training row has" in note for note in again.summary.notes)
     assert np.array_equal(now.values["codes"][now.train], former.values["codes"][now.train])
     resumed = load_table(rare_names, LoadOptions(codec=now.table_codec))
     assert resumed.summary == now.summary

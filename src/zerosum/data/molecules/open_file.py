@@ -52,7 +52,7 @@ def open_molecules(path: Path, column: str = "") -> MoleculeFile:
     if column:
         raise BadInput(f"`data.column` {printable(column)}: {shown} is no table with columns; leave it out")
     if suffix in SDF_SUFFIXES:
-        return SdfFile(path, tuple(find_fields(_first_record(lines))))
+        return SdfFile(path, tuple(find_fields(lines)))
     return SmilesList(path, has_header(lines))
 
 
@@ -60,11 +60,6 @@ def _is_table(lines: list[str], path: Path, column: str) -> bool:
     """Return whether a .txt file is a table: its first line names a column of SMILES after or before others."""
     names = [name.strip().strip("\"'") for name in lines[0].split(find_separator(lines[0], path))]
     return len(names) > 1 and (column in names or any(is_smiles_name(name) for name in names))
-
-
-def _first_record(lines: list[str]) -> list[str]:
-    end = next((place for place, line in enumerate(lines) if line.startswith("$$$$")), len(lines))
-    return lines[:end]
 
 
 def claim_molecules(table: Mapping[str, object]) -> float:

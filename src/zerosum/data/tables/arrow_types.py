@@ -17,6 +17,7 @@ from zerosum.data.tables.column_types import (
     TextType,
     TimestampType,
     TimeType,
+    index_to_columns,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def read_types(path: Path, frame: DataFrame) -> list[ColumnType]:
     import pyarrow.parquet
 
     schema = pyarrow.parquet.read_schema(path)
-    own = schema.empty_table().to_pandas().dtypes
+    own = index_to_columns(schema.empty_table().to_pandas()).dtypes
     plain = schema.remove_metadata().empty_table().to_pandas().dtypes
     types = []
     for place, name in enumerate(map(str, frame.columns)):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
-    from pandas import Series
+    from pandas import DataFrame, Series
 
 GetTexts = Callable[[], "Series"]
 """Returns a column as texts, None where a cell is missing."""
@@ -282,3 +282,9 @@ def _to_moments(typed: Series, texts: GetTexts) -> Series:
 def _without_nat(column: Series) -> Series:
     """Return a column of objects with None in place of NaT."""
     return column.astype(object).where(column.notna(), None)
+
+
+def index_to_columns(frame: DataFrame) -> DataFrame:
+    """Return a table whose named indices are its first columns; others only number the rows."""
+    named = [name for name in frame.index.names if name is not None]
+    return frame.reset_index(named, allow_duplicates=True).reset_index(drop=True)

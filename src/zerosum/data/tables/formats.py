@@ -78,10 +78,13 @@ class ColumnFormat(ABC):
         Raises:
             BadInput: it is none of this format.
         """
-        cell = float(self.parse(as_texts([text.strip()]))[0])
+        cell = next((cell for own in (text, text.strip()) if not math.isnan(cell := self._parse_one(own))), math.nan)
         if math.isnan(cell):
             raise BadInput(f"{name}={shorten_cell(text)}: {self.describe_wanted()}")
         return cell
+
+    def _parse_one(self, text: str) -> float:
+        return float(self.parse(as_texts([text]))[0])
 
     @abstractmethod
     def describe_wanted(self) -> str:
@@ -160,6 +163,12 @@ class CategoryFormat(ColumnFormat):
 
         names = np.array([*self.values, None], object)
         return pd.Series(names[self.indices(cells)], dtype=object)
+
+    def _parse_one(self, text: str) -> float:
+        """Return the category of a text that a user gives, who need not give the spaces around it."""
+        cell = super()._parse_one(text)
+        same = [place for place, value in enumerate(self.values) if value.strip() == text.strip()]
+        return float(same[0]) if math.isnan(cell) and len(same) == 1 else cell
 
     def indices(self, cells: Cells) -> NDArray[np.int64]:
         """Return the indices (N,) of the texts of cells (N,); the number of texts where a cell is missing."""

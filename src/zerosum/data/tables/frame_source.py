@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from zerosum.data import cache
+from zerosum.data.tables.column_types import index_to_columns
 from zerosum.data.tables.imports import missing_extra
-from zerosum.data.tables.table_file import index_to_columns
 from zerosum.errors import BadInput
 
 FILE_NAME = "dataframe.parquet"

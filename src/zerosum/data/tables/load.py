@@ -143,7 +143,9 @@ def build_dataset(
         raise table.error(_NOTHING_VARIES)
     seed = torch.from_numpy(content_hashes.view(np.int64).copy())
     unknown = find_unknown(layout, table.columns, cells)
-    cells, replaced = RareValues(fitted, train, held_out)(cells, unknown, seed)
+    is_other = codec is not None and not options.held_out_fraction  # rows that no run trains on
+    unseen = np.arange(len(cells)) if is_other else held_out
+    cells, replaced = RareValues(fitted, train, unseen)(cells, unknown, seed)
     summary = _summarize(data, table, layout, np.isnan(cells) & ~unknown, content_hashes)
     summary.train, summary.held_out = len(train), len(held_out)
     summary.notes += describe_unknown(layout, unknown, replaced, origin)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.tables.arrow_types import read_types
-from zerosum.data.tables.column_types import texts_of_column
+from zerosum.data.tables.column_types import index_to_columns, texts_of_column
 from zerosum.data.tables.imports import import_pandas, missing_extra
 from zerosum.data.tables.text_file import read_text_file
 from zerosum.data.tables.text_table import TextColumn, TextTable, check_names, name_columns
@@ -69,12 +69,6 @@ def _read_parquet(path: Path) -> DataFrame:
     import pandas as pd
 
     return index_to_columns(pd.read_parquet(path, dtype_backend="numpy_nullable"))
-
-
-def index_to_columns(frame: DataFrame) -> DataFrame:
-    """Return a table whose named indices are its first columns; others only number the rows."""
-    named = [name for name in frame.index.names if name is not None]
-    return frame.reset_index(named, allow_duplicates=True).reset_index(drop=True)
 
 
 def _read_excel(path: Path) -> DataFrame:

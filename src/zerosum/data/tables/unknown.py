@@ -76,7 +76,7 @@ def _draw(values: NDArray[np.float64], seed: Tensor) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class RareValues:
-    """Gives held-out rows rare values of the training rows in place of texts that no training row has.
+    """Gives unseen rows rare values that are known in place of texts that no training row has.
 
     The generator cannot know such texts. As missing cells they would tell held-out rows from training rows and from
     samples, and every score of the evaluation would be one of them.
@@ -84,9 +84,9 @@ class RareValues:
 
     codec: TableCodec
     train: NDArray[np.int64]
-    """(T,) the training rows, of whose values those with the fewest rows are taken."""
-    held_out: NDArray[np.int64]
-    """(H,) the held-out rows."""
+    """(T,) the rows of whose known values those with the fewest rows are taken: the training rows."""
+    unseen: NDArray[np.int64]
+    """(H,) the held-out rows; of other data than the run's all, which are `train`, too."""
 
     def __call__(self, cells: Rows, unknown: NDArray[np.bool_], seed: Tensor) -> tuple[Rows, dict[str, int]]:
         """Return rows with cells that are known, and the number of such cells by column, or columns of a combination.
@@ -102,7 +102,7 @@ class RareValues:
             lost = np.asarray(unknown[:, columns].any(1))
             if len(columns) > 1:  # values that are known, but not together
                 lost |= np.isnan(derived[:, index])
-            rows = self.held_out[lost[self.held_out]]
+            rows = self.unseen[lost[self.unseen]]
             values = self._rarest(derived[self.train, index])
             if len(rows) and len(values):
                 derived[rows, index] = _draw(values, seeded_rng.fork_seed(seed[rows], index))
@@ -136,8 +136,8 @@ def describe_unknown(
     """
     notes = []
     if replaced:
-        notes.append("texts that only held-out rows have are not learned; rare ones of training rows stand for them in "
-                     f"the evaluation: {format_counts(replaced)}")  # fmt: skip
+        notes.append("texts that no training row has are not learned; rare ones that are known stand for them in the "
+                     f"evaluation: {format_counts(replaced)}")  # fmt: skip
     for column, count in zip(layout.columns, unknown.sum(0).tolist(), strict=True):
         if count:
             notes.append(f"column {printable(column.name)}: {pluralize(count, 'cell')} with a value {origin.of_value}, "
