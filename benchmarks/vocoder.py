@@ -132,8 +132,8 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, Table]]:
 
 def page(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page in Markdown."""
-    lines = ["# Vocoders", "", "Made by `python benchmarks/vocoder.py` from `benchmarks/vocoder.json`, which says what"]
-    lines += ["the lines are. Distances are from held-out recordings: smaller is better.", ""]
+    lines = ["# Vocoders", "", "Made by `python benchmarks/vocoder.py` from `benchmarks/vocoder.json`; the script says"]
+    lines += ["what the lines are. Distances are from held-out recordings: smaller is better.", ""]
     for name, result in results.items():
         times = result["seconds_per_second"]
         lines += [
@@ -162,6 +162,8 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only write the page")
     given = parser.parse_args()
     if not given.draw:
+        if given.run is None:
+            parser.error("give NAME, SOUNDS and RUN, or --draw")
         if not (given.run / "recipe.toml").exists():
             zerosum.train(given.sounds, recipe="vocoder", size="nano", budget=given.budget, run=given.run)
         result = compare(given.run, given.test, SilentReporter())

@@ -132,6 +132,16 @@ def test_sounds_of_any_form_are_written_at_their_length_and_level(vocoder: Path,
     assert api.apply(vocoder, source / "quiet.wav", into=tmp_path / "out", skip_existing=True) == []
 
 
+def test_frequencies_that_the_run_does_not_have_are_named_once(enhancer: Path, tmp_path: Path) -> None:
+    for name, rate in (("a", 16_000), ("b", 16_000), ("c", 8_000)):
+        soundfile.write(tmp_path / f"{name}.wav", noise(rate // 4, 0), rate)
+    reporter = RecordingReporter()
+    api.apply(enhancer, tmp_path, into=tmp_path / "out", reporter=reporter)
+    notes = [text for text in reporter.messages if text.startswith("note: ")]
+    assert len(notes) == 1
+    assert "resampled to it, the rate of this run, and lose what is above 4000 Hz" in notes[0]
+
+
 def test_a_spectrogram_is_translated_as_the_sound_it_is_of(vocoder: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", PEAK * sine(300, 6_400, RATE) / 0.5, RATE, subtype="FLOAT")
     mel = files_of(vocoder).open(tmp_path / "a.wav").read(0, 100)[0].numpy()

@@ -113,7 +113,7 @@ class AudioSignals(SignalFiles):
             if self.degrade:
                 read = self._degrade(read, length, _draw_seed(file))
         kind = SoundSpectrogram if self.takes_spectrograms else SoundWave
-        return kind(self.codec, read, length, level)
+        return kind(self.codec, read, length, level, file.rate)
 
     def _require_length(self, path: Path, file: SoundReader, length: int) -> None:
         """Raise if a sound, of this length at the rate of the run, is too long.
@@ -149,11 +149,24 @@ class SoundWave(Signal):
     """Length of the sound."""
     level: float = 1.0
     """By what the sound was multiplied."""
+    given_rate: int = 0
+    """The rate of the file in Hz; 0: that of the codec."""
 
     @property
     def length(self) -> int:
         """Length T of the sound."""
         return self.total
+
+    @property
+    def note(self) -> str:
+        """The frequencies that its rate has and that of the run has not."""
+        rate = self.codec.rate
+        if self.given_rate <= rate:
+            return ""
+        return (
+            f"sounds of more than {rate} Hz are resampled to it, the rate of this run, and lose what is above "
+            f"{rate // 2} Hz; train with a larger `data.rate` to keep more"
+        )
 
     def read(self, start: int, stop: int) -> Tensor:
         """Return numbers `start` to `stop`: (N, 1, stop - start)."""

@@ -15,6 +15,11 @@ class Signal(ABC):
     """An input that is read piece by piece."""
 
     @property
+    def note(self) -> str:
+        """A sentence about what its translation lacks; "" by default."""
+        return ""
+
+    @property
     @abstractmethod
     def length(self) -> int:
         """Number of its positions, such as frames or numbers of a waveform."""

@@ -42,6 +42,7 @@ def translate_signals(
     jobs = _plan_jobs(files, source, into or outputs_folder(run) / stem, skip_existing)
     written: list[Path] = []
     problems: list[str] = []
+    notes: dict[str, None] = {}
     for number, (path, target) in enumerate(jobs, 1):
         count = f" {number} of {len(jobs)}" if len(jobs) > 1 else ""
         try:
@@ -55,6 +56,10 @@ def translate_signals(
         progress = TimedProgress(reporter, f"translating {files.noun}{count}")
         signal.write(_translate(translator, signal, progress), target)
         written.append(target)
+        if signal.note:
+            notes[signal.note] = None
+    for note in notes:
+        reporter.message(f"note: {note}")
     for problem in problems:
         reporter.message(f"skipped: {problem}")
     if problems and not written:
