@@ -147,7 +147,7 @@ def measure_speed(run: Path) -> Record:
     generator.decode(generator.draw_samples(2_000, batch_size=500))
     per_second = 2_000 / (time.perf_counter() - start)
     return {
-        "autoencoder_examples_per_second": float(np.median(first)), "threads": torch.get_num_threads(),
+        "autoencoder_examples_per_second": float(np.median(first)),
         "game_examples_per_second": float(np.median(second)), "samples_per_second": per_second,
         "examples": rows[-1]["examples"], "seconds": rows[-1]["seconds"],
     }  # fmt: skip
