@@ -125,6 +125,7 @@ class EncodedRecipe:
         """Train and sample in a process of its own."""
         shutil.rmtree(folder / "run", ignore_errors=True)  # an interrupted run
         options = ["--seconds", f"{task.table.seconds:g}", "--rows", str(task.num_rows), "--seed", str(task.seed)]
+        options += ["--examples", str(known_work(folder, task.table.seconds, "examples"))]
         script = [sys.executable, str(HERE / "tables_encoding.py"), task.table.name, str(task.data), str(folder)]
         run_measured([*script, *options])
         result: dict[str, object] = json.loads((folder / "encoded.json").read_text("utf8"))

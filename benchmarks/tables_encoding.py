@@ -138,6 +138,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--examples", type=int, default=0, help="train on so many, instead of for the seconds")
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -153,11 +154,15 @@ def main() -> None:
     modes = fit_modes(rows, table)
     encode_rows(rows, modes, np.random.default_rng(options.seed)).to_csv(source, index=False)
     with patch.object(load, "ColumnEncoder", PlainNumbers):
-        zerosum.train(source, run=run, budget=options.seconds, seed=options.seed)
+        work = {"examples": options.examples} if options.examples else {"budget": options.seconds}
+        zerosum.train(source, run=run, seed=options.seed, **work)
     seconds = time.process_time() - start
+    examples = json.loads((run / "status.json").read_text("utf8"))["examples"]
     samples = zerosum.load(run).sample(options.rows)
     decode_rows(samples, list(rows), modes, table).to_csv(options.folder / "samples.csv", index=False)
-    (options.folder / "encoded.json").write_text(json.dumps({"cpu_seconds": seconds}) + "\n", "utf8")
+    (options.folder / "encoded.json").write_text(
+        json.dumps({"cpu_seconds": seconds, "examples": examples}) + "\n", "utf8"
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ LOWER_IS_BETTER = frozenset({"tstr_mae", "correlation_difference", "c2st", "near
 
 NOTES = """Every method trained on the same rows, in one thread, and wrote as many rows as it was trained on; the
 table says the CPU seconds of training. Work is counted in examples and epochs, as many as take the time on an idle
-core of the first machine, so some took longer: on a slower one, or next to other work. Medians over the seeds, and
+core of the first machine, so some took longer: on a slower one, or next to other work. The two ablations, another
+objective and another encoding, saw as many examples as zerosum. Medians over the seeds, and
 their range. Scores compare with test rows that no method saw; `benchmarks/tables_scores.py` defines each, and
 `benchmarks/tables_data.py` says where the tables come from. The line of the training rows is what real rows score.
 The copula draws the same rows with every seed. DCR and the share of nearest training rows measure memorization; no
