@@ -99,7 +99,7 @@ def write_long(folder: Path, path: Path) -> None:
 
 
 LIMITS: Mapping[str, Limit] = {
-    "few": Limit(f"{FEW_ROWS} rows of insurance", write_few, 300_000, is_scored=True),
+    "few": Limit(f"{FEW_ROWS} rows of insurance", write_few, 1_000_000, is_scored=True),
     "wide": Limit(f"{WIDE_COLUMNS:,} columns of {WIDE_ROWS:,} rows", write_wide, 5_120),
     "long": Limit(f"{LONG_CATEGORIES:,} categories in {LONG_ROWS:,} rows", write_long, 5_120),
 }
