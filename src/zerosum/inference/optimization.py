@@ -245,7 +245,8 @@ def choose_different(
     for start in range(0, len(items), COMPARED_TOGETHER):
         block = items[start : start + COMPARED_TOGETHER]
         before = compare(block, items[chosen]).max(1) if chosen else np.full(len(block), -np.inf)
-        similarity, own = compare(block, block), []
+        similarity = compare(block, block)
+        own: list[int] = []
         for place in np.flatnonzero(before < limit).tolist():
             if len(chosen) == count:
                 return np.array(chosen, np.int64)
