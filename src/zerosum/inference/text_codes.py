@@ -32,7 +32,7 @@ class TextCodes:
             BadInput: it has no autoencoder.
         """
         if not isinstance(generator.network, DecodedGenerator):
-            raise BadInput("`run`: its generator has no encoder of texts; name a run on molecules")
+            raise BadInput("`run`: its generator has no encoder of texts; name a run whose recipe has one")
         return cls(generator, generator.network.autoencoder)
 
     @torch.no_grad()
