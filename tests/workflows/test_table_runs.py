@@ -95,7 +95,7 @@ def test_filters_that_cannot_be_met_are_refused(
     assert not into.exists()
     with pytest.raises(BadInput, match="`first` 3: which samples pass `where`"):
         zerosum.sample(table_run, 5, where="net<50", first=3, into=into)
-    with pytest.raises(BadInput, match="`each` 3: `where` filters rows"):
+    with pytest.raises(BadInput, match="`each` 3: `where` filters samples without classes"):
         zerosum.sample(table_run, each=3, where="net<50", into=into)
     with pytest.raises(BadInput, match="`where` price: there is no such column"):
         zerosum.sample(table_run, 5, where="price<50", into=into)

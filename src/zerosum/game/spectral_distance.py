@@ -30,6 +30,16 @@ def stft_distance(generated: Tensor, target: Tensor, window: int) -> Tensor:
 def _magnitudes(waves: Tensor, window: int) -> Tensor:
     """Return the magnitudes (N, F, W) of waveforms (N, T), at least `FLOOR`."""
     hann = torch.hann_window(window, dtype=waves.dtype, device=waves.device)
+    return (power_spectrum(waves, hann) + FLOOR**2).sqrt()
+
+
+def power_spectrum(waves: Tensor, hann: Tensor) -> Tensor:
+    """Return the power (N, F, W) of waveforms (N, T), silent outside, at which a sine of amplitude 1 has a peak of 1.
+
+    Args:
+        waves: (N, T).
+        hann: the window of a frame (window,).
+    """
+    window = len(hann)
     spectrum = torch.stft(waves, window, choose_hop(window), window=hann, pad_mode="constant", return_complex=True)
-    power = (spectrum.real.square() + spectrum.imag.square()) * (2 / hann.sum()) ** 2
-    return (power + FLOOR**2).sqrt()
+    return (spectrum.real.square() + spectrum.imag.square()) * (2 / hann.sum()) ** 2

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zerosum.game.schedule import Schedule
-from zerosum.game.stft_window import choose_hop
 from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
@@ -95,16 +94,11 @@ def log_mel(waves: Tensor, window: int, rate: int) -> Tensor:
         window: length of the window of a frame.
         rate: values a second, in Hz.
     """
-    import torch
-
     from zerosum.game.mel_filters import to_unit
+    from zerosum.game.spectral_distance import power_spectrum
 
     hann, filters = _window_and_filters(window, rate, waves.device)
-    spectrum = torch.stft(
-        waves[:, 0], window, choose_hop(window), window=hann, pad_mode="constant", return_complex=True
-    )
-    power = (spectrum.real.square() + spectrum.imag.square()) * (2 / hann.sum()) ** 2
-    return to_unit(filters @ power)
+    return to_unit(filters @ power_spectrum(waves[:, 0], hann))
 
 
 @lru_cache(maxsize=32)
