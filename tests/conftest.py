@@ -1,3 +1,4 @@
+import collections
 import itertools
 import os
 from collections.abc import Iterator
@@ -14,6 +15,20 @@ from zerosum.workflows import tuning
 torch.set_num_threads(1)  # more threads do not speed up small tensors, and slow down a busy machine
 
 TIMING_BUDGET_SECONDS, MIN_SPEEDUP = step_timer.TIMING_BUDGET_SECONDS, tuning.MIN_SPEEDUP
+
+
+SHOWN_FILES = 40
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which files take the time of the suite, of all its processes together."""
+    seconds: collections.defaultdict[str, float] = collections.defaultdict(float)
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.location[0]] += report.duration
+    terminalreporter.section(f"seconds of files, of {sum(seconds.values()):.0f}")
+    for path, taken in sorted(seconds.items(), key=lambda each: -each[1])[:SHOWN_FILES]:
+        terminalreporter.line(f"{taken:.0f} {path}")
 
 
 @pytest.fixture(autouse=True, scope="session")
